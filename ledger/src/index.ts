@@ -1,0 +1,29 @@
+export { type Attester, type AttesterOptions, attest, createAttester } from './attest.ts';
+export { type BlockTransaction, findTransaction } from './block.ts';
+export {
+  type Authority,
+  type AuthorityOptions,
+  type AuthorityRecord,
+  type Credential,
+  createAuthority,
+  type IssueOptions,
+  restoreAuthority,
+} from './ca.ts';
+export {
+  type Argument,
+  type Committed,
+  type EvaluateOptions,
+  evaluate,
+  type SubmitOptions,
+  submit,
+} from './call.ts';
+export { type Connection, type ConnectOptions, connect, DEADLINES, type Deadlines, type Tls } from './connect.ts';
+export {
+  LedgerError,
+  type LedgerErrorCode,
+  ledgerError,
+  type Stage,
+  shouldRetry,
+  type ValidationCode,
+} from './ledger-error.ts';
+export { createSigner, type Sign } from './signer.ts';

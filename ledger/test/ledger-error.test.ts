@@ -1,0 +1,119 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  CommitError,
+  CommitStatusError,
+  EndorseError,
+  type ErrorDetail,
+  GatewayError,
+  StatusCode,
+} from '@hyperledger/fabric-gateway';
+import { describe, expect, it } from 'vitest';
+import { LedgerError, ledgerError, shouldRetry } from '../src/index.ts';
+
+const TX = 'ab'.repeat(32);
+
+function properties(code: number, ...messages: string[]) {
+  const cause = Object.assign(new Error('grpc'), { code, details: '', metadata: new Metadata() }) as ServiceError;
+  const details = messages.map((message): ErrorDetail => ({ address: 'peer:7051', mspId: 'AMSP', message }));
+  return { code, details, cause, message: `${code} failed`, transactionId: TX };
+}
+
+/** fabric-gateway exports `SubmitError` as a type only. */
+function submitError(code: number, ...messages: string[]): GatewayError {
+  return Object.assign(new GatewayError(properties(code, ...messages)), { name: 'SubmitError', transactionId: TX });
+}
+
+function told(error: unknown): Record<string, unknown> {
+  const failure = ledgerError(error);
+  if (!(failure instanceof LedgerError)) throw new Error('not told', { cause: failure });
+  const { code, stage, transactionId, contractCode, message } = failure;
+  return { code, stage, transactionId, contractCode, message, retry: shouldRetry(error) };
+}
+
+describe('an error of the gateway', () => {
+  it('tells the code with which a contract refused', () => {
+    const error = new EndorseError(properties(status.ABORTED, 'chaincode response 500, GRANT_UNKNOWN: no such grant'));
+    expect(told(error)).toEqual({
+      code: 'CONTRACT',
+      stage: 'endorse',
+      transactionId: TX,
+      contractCode: 'GRANT_UNKNOWN',
+      message: 'GRANT_UNKNOWN: no such grant',
+      retry: false,
+    });
+    expect(ledgerError(error)).toMatchObject({ cause: error });
+  });
+
+  it('tells it when only some endorsers give a code, and when there is none', () => {
+    const some = properties(
+      status.ABORTED,
+      'peer is down',
+      'chaincode response 500, odd',
+      'chaincode response 500, CLOCK_SKEW: late',
+    );
+    expect(told(new EndorseError(some))).toMatchObject({ code: 'CONTRACT', contractCode: 'CLOCK_SKEW' });
+    const none = new GatewayError(properties(status.UNKNOWN, 'chaincode response 500, Expected 2 parameters'));
+    expect(told(none)).toMatchObject({
+      code: 'CONTRACT',
+      contractCode: undefined,
+      stage: 'evaluate',
+      message: 'Expected 2 parameters',
+    });
+  });
+
+  it('names the reason a committed transaction is invalid', () => {
+    for (const code of [
+      'MVCC_READ_CONFLICT',
+      'PHANTOM_READ_CONFLICT',
+      'ENDORSEMENT_POLICY_FAILURE',
+      'DUPLICATE_TXID',
+    ] as const) {
+      const error = new CommitError({ code: StatusCode[code], transactionId: TX });
+      expect(told(error)).toMatchObject({
+        code,
+        stage: 'validate',
+        transactionId: TX,
+        retry: code.endsWith('CONFLICT'),
+      });
+    }
+  });
+
+  it('tells disagreeing endorsers apart from a refusing contract', () => {
+    const error = new EndorseError(properties(status.ABORTED, 'ProposalResponsePayloads do not match'));
+    expect(told(error)).toMatchObject({ code: 'ENDORSEMENT_MISMATCH', retry: true });
+  });
+
+  it.each([
+    [status.UNAVAILABLE, 'UNAVAILABLE'],
+    [status.DEADLINE_EXCEEDED, 'DEADLINE'],
+    [status.RESOURCE_EXHAUSTED, 'OVERLOADED'],
+  ])('%d may be tried anew before the orderer, never after: the transaction may have happened', (code, name) => {
+    expect(told(new EndorseError(properties(code)))).toMatchObject({ code: name, stage: 'endorse', retry: true });
+    expect(told(new GatewayError(properties(code)))).toMatchObject({ code: name, stage: 'evaluate', retry: true });
+    expect(told(submitError(code))).toMatchObject({ code: name, stage: 'submit', transactionId: TX, retry: false });
+    expect(told(new CommitStatusError(properties(code)))).toMatchObject({ code: name, stage: 'commit', retry: false });
+  });
+
+  it.each([
+    [status.PERMISSION_DENIED, 'FORBIDDEN'],
+    [status.UNAUTHENTICATED, 'FORBIDDEN'],
+    [status.CANCELLED, 'ABORTED'],
+    [status.ABORTED, 'REJECTED'],
+    [status.INVALID_ARGUMENT, 'REJECTED'],
+  ])('%d is final', (code, name) => {
+    expect(told(new EndorseError(properties(code, 'error validating proposal')))).toMatchObject({
+      code: name,
+      retry: false,
+    });
+  });
+
+  it('is left alone when it is no error of the gateway', () => {
+    const error = new TypeError('x');
+    expect(ledgerError(error)).toBe(error);
+    expect(ledgerError('text')).toBe('text');
+    expect(shouldRetry(error)).toBe(false);
+    const own = ledgerError(new EndorseError(properties(status.UNAVAILABLE)));
+    expect(ledgerError(own)).toBe(own);
+    expect(shouldRetry(own)).toBe(true);
+  });
+});

@@ -1,0 +1,188 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { createAuthority, restoreAuthority } from '../src/ca.ts';
+import { readSerializedIdentity } from '../src/msp.ts';
+import { createSigner } from '../src/signer.ts';
+import { createMsp, type Organisation, VerifyError } from '../src/verify.ts';
+import { authority, member, NOW, serialized } from './fixture/network.ts';
+
+const DAY_MS = 86_400_000;
+const root = authority('AMSP');
+const organisation: Organisation = { mspId: 'AMSP', roots: [root.rootPem] };
+
+function codeOf(run: () => unknown): string {
+  try {
+    run();
+    return 'accepted';
+  } catch (error) {
+    return error instanceof VerifyError ? error.code : String(error);
+  }
+}
+
+describe('an organisation', () => {
+  it('identifies what its authority issued', () => {
+    const issued = member('AMSP', 'client', { role: 'relay', 'hf.Type': 'client' });
+    const identity = createMsp(organisation).identify(issued.certificate, NOW);
+    expect([...identity.roles]).toEqual(['member', 'client']);
+    expect({ ...identity.attributes }).toEqual({ role: 'relay', 'hf.Type': 'client' });
+    expect('constructor' in identity.attributes).toBe(false);
+    expect(identity.subject).toBe('CN=client.AMSP,OU=client,O=embedded');
+    const native = new X509Certificate(issued.certificate);
+    expect(identity.fingerprint).toBe(native.fingerprint256.replaceAll(':', '').toLowerCase());
+    expect([identity.notBefore, identity.notAfter]).toEqual([NOW - DAY_MS, NOW + DAY_MS]);
+    const message = Buffer.from('m');
+    expect(identity.verify(message, createSigner(issued.privateKey)(message))).toBe(true);
+    expect(identity.verify(Buffer.from('n'), createSigner(issued.privateKey)(message))).toBe(false);
+  });
+
+  it('takes a serialized identity of its own only', () => {
+    const issued = member('AMSP', 'peer');
+    const msp = createMsp(organisation);
+    expect(msp.identify(serialized(issued), NOW)).toBe(msp.identify(issued.certificate, NOW));
+    expect(codeOf(() => msp.identify(serialized({ ...issued, mspId: 'BMSP' }), NOW))).toBe('CERTIFICATE_UNTRUSTED');
+    for (const bytes of [
+      Buffer.alloc(0),
+      Buffer.from('0a0141', 'hex'),
+      Buffer.from('12', 'hex'),
+      Buffer.from('0a0141120142120143', 'hex'),
+    ]) {
+      expect(codeOf(() => readSerializedIdentity(bytes))).toBe('CERTIFICATE_INVALID');
+    }
+  });
+
+  it('checks the period of the whole chain', () => {
+    const msp = createMsp(organisation);
+    const { certificate } = member('AMSP', 'peer');
+    expect(codeOf(() => msp.identify(certificate, NOW - DAY_MS))).toBe('accepted');
+    expect(codeOf(() => msp.identify(certificate, NOW - DAY_MS - 1))).toBe('CERTIFICATE_EXPIRED');
+    expect(codeOf(() => msp.identify(certificate, NOW + DAY_MS + 1))).toBe('CERTIFICATE_EXPIRED');
+    expect(codeOf(() => msp.identify(certificate, Number.NaN))).toBe('CERTIFICATE_EXPIRED');
+    const early = member('AMSP', 'peer', undefined, { notBefore: NOW - 20 * DAY_MS });
+    expect(codeOf(() => msp.identify(early.certificate, NOW - 15 * DAY_MS))).toBe('CERTIFICATE_EXPIRED');
+  });
+
+  it('trusts the signature of its root and not its name', () => {
+    const impostor = createAuthority({ mspId: 'AMSP', organisation: 'embedded', notBefore: NOW - DAY_MS });
+    const { certificate } = impostor.issue({ commonName: 'x', role: 'peer', notBefore: NOW - DAY_MS });
+    expect(codeOf(() => createMsp(organisation).identify(certificate, NOW))).toBe('CERTIFICATE_UNTRUSTED');
+  });
+
+  it('accepts what a known intermediate issued, and nothing below an unknown or misused one', () => {
+    const sub = root.intermediate('sub');
+    const { certificate } = sub.issue({ commonName: 'x', role: 'admin', notBefore: NOW });
+    const leaf = member('AMSP', 'peer');
+    const rogue = restoreAuthority({ ...root.record(), ...leaf });
+    const below = rogue.issue({ commonName: 'x', role: 'peer', notBefore: NOW });
+    const msp = createMsp({ ...organisation, intermediates: [sub.rootPem] });
+    expect([...msp.identify(certificate, NOW).roles]).toEqual(['member', 'admin']);
+    expect(codeOf(() => createMsp(organisation).identify(certificate, NOW))).toBe('CERTIFICATE_UNTRUSTED');
+    expect(codeOf(() => msp.identify(below.certificate, NOW))).toBe('CERTIFICATE_UNTRUSTED');
+    expect(codeOf(() => createMsp({ ...organisation, intermediates: [leaf.certificate] }))).toBe('TRUST_INVALID');
+  });
+
+  it('refuses an authority as a signer', () => {
+    expect(codeOf(() => createMsp(organisation).identify(root.rootPem, NOW))).toBe('CERTIFICATE_INVALID');
+  });
+
+  it('refuses what its authority revoked, and what a revoked intermediate issued', () => {
+    const ca = restoreAuthority(root.record());
+    const sub = ca.intermediate('sub');
+    const [gone, kept] = [member('AMSP', 'peer'), member('AMSP', 'peer')];
+    const under = sub.issue({ commonName: 'x', role: 'peer', notBefore: NOW });
+    ca.revoke(gone.certificate);
+    const first = ca.crl();
+    ca.revoke(sub.rootPem);
+    const trust = { ...organisation, intermediates: [sub.rootPem] };
+    const before = createMsp({ ...trust, crls: [first] });
+    const after = createMsp({ ...trust, crls: [first, ca.crl()] });
+    expect(codeOf(() => before.identify(gone.certificate, NOW))).toBe('CERTIFICATE_REVOKED');
+    expect(codeOf(() => before.identify(under.certificate, NOW))).toBe('accepted');
+    expect(codeOf(() => after.identify(under.certificate, NOW))).toBe('CERTIFICATE_REVOKED');
+    expect(codeOf(() => after.identify(kept.certificate, NOW))).toBe('accepted');
+  });
+
+  it('is refused when its roots or lists cannot be trusted', () => {
+    const foreign = authority('BMSP').crl();
+    const leaf = member('AMSP', 'peer').certificate;
+    const sub = root.intermediate('sub').rootPem;
+    const bad: Organisation[] = [
+      { mspId: 'AMSP', roots: [] },
+      { mspId: 'A MSP', roots: [root.rootPem] },
+      { mspId: 'AMSP', roots: ['x'] },
+      { mspId: 'AMSP', roots: [leaf] },
+      { mspId: 'AMSP', roots: [sub] },
+      { ...organisation, crls: [foreign] },
+      { ...organisation, crls: ['x'] },
+      { ...organisation, intermediates: [authority('BMSP').intermediate('sub').rootPem] },
+    ];
+    expect(bad.map((trust) => codeOf(() => createMsp(trust)))).toEqual(bad.map(() => 'TRUST_INVALID'));
+  });
+
+  it('refuses a certificate with any bit changed', () => {
+    const { certificate } = member('AMSP', 'peer');
+    const der = Buffer.from(new X509Certificate(certificate).raw);
+    const msp = createMsp(organisation);
+    for (let index = 0; index < der.length; index += 3) {
+      const changed = Buffer.from(der);
+      changed.writeUInt8(changed.readUInt8(index) ^ (1 << (index % 8)), index);
+      const lines = changed.toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd();
+      const pem = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
+      expect(
+        codeOf(() => msp.identify(pem, NOW)),
+        `byte ${index}`,
+      ).toMatch(/^CERTIFICATE_/);
+    }
+  });
+
+  it('takes exactly one PEM block', () => {
+    const { certificate } = member('AMSP', 'peer');
+    const msp = createMsp(organisation);
+    const bad = [
+      certificate + certificate,
+      `note\n${certificate}`,
+      certificate.replace('CERTIFICATE', 'TRUSTED'),
+      certificate.replace('\n', ' \n'),
+      certificate.replaceAll('\n', '\r\n'),
+    ];
+    expect(bad.map((pem) => codeOf(() => msp.identify(pem, NOW)))).toEqual(bad.map(() => 'CERTIFICATE_INVALID'));
+    expect(codeOf(() => msp.identify(certificate.trimEnd(), NOW))).toBe('accepted');
+  });
+});
+
+describe('an authority', () => {
+  it('issues what OpenSSL accepts', () => {
+    const issued = member('AMSP', 'peer');
+    const native = new X509Certificate(issued.certificate);
+    expect(native.checkIssued(new X509Certificate(root.rootPem))).toBe(true);
+    expect(native.verify(new X509Certificate(root.rootPem).publicKey)).toBe(true);
+    expect(native.checkPrivateKey(createPrivateKey(issued.privateKey))).toBe(true);
+    expect(native.ca).toBe(false);
+  });
+
+  it('goes on where its record left off', () => {
+    const ca = restoreAuthority(root.record());
+    const gone = member('AMSP', 'client');
+    ca.revoke(gone.certificate);
+    const again = restoreAuthority(JSON.parse(JSON.stringify(ca.record())));
+    const { certificate } = again.issue({ commonName: 'later', role: 'client', notBefore: NOW });
+    const msp = createMsp({ ...organisation, crls: [again.crl()] });
+    expect(codeOf(() => msp.identify(certificate, NOW))).toBe('accepted');
+    expect(codeOf(() => msp.identify(gone.certificate, NOW))).toBe('CERTIFICATE_REVOKED');
+  });
+
+  it('never certifies beyond its own period', () => {
+    const issued = member('AMSP', 'client', undefined, { notAfter: NOW + 9999 * DAY_MS });
+    const identity = createMsp(organisation).identify(issued.certificate, NOW);
+    expect(identity.notAfter).toBe(Math.floor((NOW + 400 * DAY_MS) / 1000) * 1000);
+  });
+
+  it('certifies the public key of somebody who keeps the private one', () => {
+    const holder = member('AMSP', 'client');
+    const publicKey = new X509Certificate(holder.certificate).publicKey
+      .export({ format: 'pem', type: 'spki' })
+      .toString();
+    const issued = root.issue({ commonName: 'x', role: 'client', publicKey, notBefore: NOW });
+    expect(issued.privateKey).toBe('');
+    expect(new X509Certificate(issued.certificate).checkPrivateKey(createPrivateKey(holder.privateKey))).toBe(true);
+  });
+});

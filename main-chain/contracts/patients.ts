@@ -1,0 +1,57 @@
+import { type Context, Contract, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import {
+  identifyAny,
+  PatientKey,
+  parseSigned,
+  requireCertificateSignatures,
+  requireKeySignature,
+} from '@yilian/protocol';
+import { foundation, parseArgument, regionOf, requireRole } from './chain.ts';
+
+interface PatientEntry {
+  readonly pseudonym: string;
+  readonly keyEpoch: number;
+  readonly signingKey: string;
+}
+
+/** Pseudonym to signing key, once in the whole federation. */
+export class PatientContract extends Contract {
+  constructor() {
+    super('Patients');
+  }
+
+  /**
+   * Registers a patient's signing key, or confirms the one registered. The document is signed by the key and vouched
+   * for by a hospital of its region.
+   */
+  async register(ctx: Context, json: string): Promise<string> {
+    requireRole(ctx, 'relay');
+    const { federation } = await foundation(ctx);
+    const at = transactionTime(ctx);
+    const signed = parseSigned(PatientKey, parseArgument(json));
+    const { pseudonym, keyEpoch, signingKey, region } = signed.document;
+    if (signed.document.federation !== federation)
+      refuse('FEDERATION_MISMATCH', 'the patient key is of another federation');
+    requireKeySignature(signed, signingKey);
+    const { trusts } = await regionOf(ctx, region);
+    const [hospital] = requireCertificateSignatures(signed, (certificate) => identifyAny(trusts, certificate, at));
+    if (hospital.attributes['yilian.role'] !== 'hospital') refuse('ROLE_REQUIRED', 'a hospital vouches for a patient');
+    const key = patientKey(ctx, pseudonym);
+    const known = await getJson<PatientEntry>(ctx, key);
+    const entry: PatientEntry = { pseudonym, keyEpoch, signingKey };
+    if (known === undefined) await putJson(ctx, key, entry);
+    else if (known.signingKey !== signingKey || known.keyEpoch !== keyEpoch)
+      refuse('PSEUDONYM_TAKEN', 'the patient has another signing key');
+    return JSON.stringify(entry);
+  }
+
+  async get(ctx: Context, pseudonym: string): Promise<string> {
+    return JSON.stringify(
+      (await getJson(ctx, patientKey(ctx, pseudonym))) ?? refuse('PATIENT_UNKNOWN', 'no such patient'),
+    );
+  }
+}
+
+function patientKey(ctx: Context, pseudonym: string): string {
+  return ctx.stub.createCompositeKey('patient', [pseudonym]);
+}

@@ -1,0 +1,128 @@
+import { derive } from './aead.ts';
+import { ByteReader, concat } from './bytes.ts';
+import type { Point } from './curve.ts';
+import {
+  decodePoint,
+  decodeScalar,
+  encodeScalar,
+  field,
+  G,
+  hashToScalar,
+  POINT_BYTES,
+  randomScalar,
+  SCALAR_BYTES,
+} from './curve.ts';
+import { INSIDE, requireInside } from './guard.ts';
+import type { Layout } from './messagepack.ts';
+import { array, bin, pack, unpack } from './messagepack.ts';
+import { PreError } from './pre-error.ts';
+import type { PublicKey } from './public-key.ts';
+import { pointOf } from './public-key.ts';
+import type { Rng } from './rng.ts';
+import { systemRng } from './rng.ts';
+import type { SecretKey } from './secret-key.ts';
+import { scalarOf } from './secret-key.ts';
+import { UMBRAL } from './tags.ts';
+
+export const CAPSULE_BYTES = 98;
+
+const SYMMETRIC_KEY_BYTES = 32;
+const LAYOUT: Layout = [array(3), bin(POINT_BYTES), bin(POINT_BYTES), bin(SCALAR_BYTES)];
+
+let readParts: (capsule: Capsule) => CapsuleParts;
+
+/** E = rG, V = wG and s = w + r·H(E,V). */
+export interface CapsuleParts {
+  readonly e: Point;
+  readonly v: Point;
+  readonly s: bigint;
+}
+
+/** The public half of an encapsulated key, whose proof s·G = V + H(E,V)·E holds. */
+export class Capsule {
+  readonly #parts: CapsuleParts;
+  readonly #bytes: Uint8Array;
+
+  /** @internal */
+  constructor(inside: typeof INSIDE, parts: CapsuleParts, bytes: Uint8Array) {
+    requireInside(inside);
+    this.#parts = parts;
+    this.#bytes = bytes;
+  }
+
+  /** @param bytes 98 bytes E | V | s. @throws CAPSULE_INVALID */
+  static fromBytes(bytes: Uint8Array): Capsule {
+    const reader = new ByteReader(bytes, 'CAPSULE_INVALID');
+    const eBytes = reader.take(POINT_BYTES);
+    const vBytes = reader.take(POINT_BYTES);
+    const sBytes = reader.take(SCALAR_BYTES);
+    reader.end();
+    const e = decodePoint(eBytes, 'CAPSULE_INVALID');
+    const v = decodePoint(vBytes, 'CAPSULE_INVALID');
+    const s = decodeScalar(sBytes, 'CAPSULE_INVALID');
+    const h = hashToScalar(UMBRAL.capsulePoints, eBytes, vBytes);
+    if (!G.multiplyUnsafe(s).equals(v.add(e.multiplyUnsafe(h)))) {
+      throw new PreError('CAPSULE_INVALID', 'the proof of the capsule does not hold');
+    }
+    // E = -V passes the proof but encapsulates nothing: every key would come out as the identity.
+    if (e.add(v).is0()) throw new PreError('CAPSULE_INVALID', 'E and V cancel out');
+    return new Capsule(INSIDE, { e, v, s }, concat(eBytes, vBytes, sBytes));
+  }
+
+  /** @param packed 105 bytes, canonical MessagePack [E, V, s]. @throws CAPSULE_INVALID */
+  static fromMessagePack(packed: Uint8Array): Capsule {
+    return Capsule.fromBytes(unpack(LAYOUT, packed, 'CAPSULE_INVALID'));
+  }
+
+  toBytes(): Uint8Array {
+    return new Uint8Array(this.#bytes);
+  }
+
+  toMessagePack(): Uint8Array {
+    return pack(LAYOUT, this.#bytes);
+  }
+
+  static {
+    readParts = (capsule) => {
+      if (!(#parts in capsule)) throw new PreError('CAPSULE_INVALID', 'not a Capsule');
+      return capsule.#parts;
+    };
+  }
+}
+
+/** E, V and s, inside the package only. */
+export function capsuleParts(capsule: Capsule): CapsuleParts {
+  return readParts(capsule);
+}
+
+/** Makes a fresh 32-byte key that only the holder of `key`, or whom it delegates to, finds again from the capsule. */
+export function encapsulate(key: PublicKey, rng: Rng = systemRng): { capsule: Capsule; key: Uint8Array } {
+  const recipient = pointOf(key);
+  const r = randomScalar(rng);
+  const w = randomScalar(rng);
+  const sum = field.add(r, w);
+  const e = G.multiply(r);
+  const v = G.multiply(w);
+  const eBytes = e.toBytes();
+  const vBytes = v.toBytes();
+  const s = field.add(w, field.mul(r, hashToScalar(UMBRAL.capsulePoints, eBytes, vBytes)));
+  if (field.is0(sum) || field.is0(s)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+  return {
+    capsule: new Capsule(INSIDE, { e, v, s }, concat(eBytes, vBytes, encodeScalar(s))),
+    key: keyOf(recipient.multiply(sum)),
+  };
+}
+
+/** Owner side: the key inside the capsule, 32 bytes. A foreign secret gives an unrelated key. */
+export function decapsulateOriginal(secret: SecretKey, capsule: Capsule): Uint8Array {
+  const { e, v } = readParts(capsule);
+  return keyOf(e.add(v).multiply(scalarOf(secret)));
+}
+
+/** HKDF-SHA256 of the compressed shared point, without salt or info. */
+export function keyOf(shared: Point): Uint8Array {
+  const seed = shared.toBytes();
+  const key = derive(seed, new Uint8Array(), SYMMETRIC_KEY_BYTES);
+  seed.fill(0);
+  return key;
+}

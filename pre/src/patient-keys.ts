@@ -1,0 +1,68 @@
+import { derive } from './aead.ts';
+import { exactly } from './bytes.ts';
+import { tagged } from './context.ts';
+import { wideScalar } from './curve.ts';
+import { PreError } from './pre-error.ts';
+import { SecretKey } from './secret-key.ts';
+import { Signer } from './signer.ts';
+import { SUITE } from './suite.ts';
+import { LABEL, YILIAN } from './tags.ts';
+
+const MASTER_BYTES = 32;
+const WIDE_SCALAR_BYTES = 48;
+
+/** Which of a patient's keys: one per home region, class of records and generation. */
+export interface ScopeKeyLabel {
+  readonly region: string;
+  readonly scope: string;
+  readonly epoch: number;
+}
+
+/** A patient's keys in one federation, all derived from one master key; none of them leads back to it or to another. */
+export class PatientKeys {
+  readonly #master: Uint8Array;
+  readonly #federation: string;
+
+  private constructor(master: Uint8Array, federation: string) {
+    this.#master = master;
+    this.#federation = federation;
+  }
+
+  /** @param master 32 uniformly random bytes. @throws KEY_INVALID, CONTEXT_INVALID on an empty federation */
+  static fromMaster(master: Uint8Array, federation: string): PatientKeys {
+    const own = exactly(master, MASTER_BYTES, 'KEY_INVALID', 'a master key');
+    if (own.every((byte) => byte === 0)) throw new PreError('KEY_INVALID', 'an all-zero master key');
+    return new PatientKeys(own, nonEmpty(federation, 'federation'));
+  }
+
+  /** Signs the patient's documents and key fragments. */
+  signer(): Signer {
+    return new Signer(this.#derive('signing'));
+  }
+
+  /** The delegating key of one scope. @throws CONTEXT_INVALID */
+  scopeKey({ region, scope, epoch }: ScopeKeyLabel): SecretKey {
+    return this.#derive(nonEmpty(region, 'region'), nonEmpty(scope, 'scope'), epoch);
+  }
+
+  /** Overwrites the master key; later derivations throw KEY_INVALID. */
+  wipe(): void {
+    this.#master.fill(0);
+  }
+
+  #derive(...parts: readonly (string | number)[]): SecretKey {
+    if (this.#master.every((byte) => byte === 0)) throw new PreError('KEY_INVALID', 'the keys were wiped');
+    const info = tagged(YILIAN.key, LABEL, this.#federation, SUITE, ...parts);
+    const wide = derive(this.#master, info, WIDE_SCALAR_BYTES);
+    const scalar = wideScalar(wide);
+    wide.fill(0);
+    const key = SecretKey.fromBytes(scalar);
+    scalar.fill(0);
+    return key;
+  }
+}
+
+function nonEmpty(text: string, what: string): string {
+  if (typeof text !== 'string' || text === '') throw new PreError('CONTEXT_INVALID', `${what} must not be empty`);
+  return text;
+}

@@ -1,0 +1,13 @@
+import { type Static, Type } from 'typebox';
+import { FederationId, Hash, RegionId, Time } from './ids.ts';
+import { documentType } from './signed.ts';
+
+/** Root of a region's outcome log (RFC 9162 tree, block order). Signed by proxies that recomputed it. */
+export const Checkpoint = documentType(
+  'checkpoint',
+  Type.Object(
+    { federation: FederationId, region: RegionId, size: Type.Integer({ minimum: 1 }), root: Hash, at: Time },
+    { additionalProperties: false },
+  ),
+);
+export type Checkpoint = Static<typeof Checkpoint.schema>;

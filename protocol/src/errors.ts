@@ -1,0 +1,22 @@
+/** What can be wrong with bytes that claim to be part of the protocol. */
+export type ProtocolErrorCode =
+  | 'BYTES_INVALID'
+  | 'DOCUMENT_MALFORMED'
+  | 'SIGNATURE_MISSING'
+  | 'SIGNATURE_INVALID'
+  | 'SIGNER_UNTRUSTED'
+  | 'ENVELOPE_MISDIRECTED'
+  | 'ENVELOPE_EXPIRED'
+  | 'MERKLE_PROOF_INVALID'
+  | 'DOSSIER_INCOMPLETE'
+  | 'DOSSIER_MISMATCH';
+
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+  readonly code: ProtocolErrorCode;
+
+  constructor(code: ProtocolErrorCode, message: string, options?: ErrorOptions) {
+    super(`${code}: ${message}`, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,37 @@
+import { type Static, Type } from 'typebox';
+import { Cid, Epoch, FederationId, Hash, MspId, Pseudonym, RecordId, RegionId, ScopeId, SuiteId, Time } from './ids.ts';
+import { documentType } from './signed.ts';
+
+export const Coding = Type.Object(
+  { system: Type.String({ minLength: 1, maxLength: 128 }), code: Type.String({ pattern: '^[^\\s]{1,64}$' }) },
+  { additionalProperties: false },
+);
+export type Coding = Static<typeof Coding>;
+
+/** One sealed document as its custodian registers it. Signed by the custodian's certificate. */
+export const RecordEntry = documentType(
+  'record',
+  Type.Object(
+    {
+      federation: FederationId,
+      region: RegionId,
+      recordId: RecordId,
+      pseudonym: Pseudonym,
+      scope: ScopeId,
+      epoch: Epoch,
+      codes: Type.Array(Coding, { minItems: 1, maxItems: 8 }),
+      cid: Cid,
+      /** Size of the sealed body in bytes. */
+      sizeBytes: Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }),
+      suite: SuiteId,
+      /** The key header, base64url: the content key sealed to the scope key (pre/SPEC.md). */
+      header: Type.String({ pattern: '^[A-Za-z0-9_-]{100,1400}$' }),
+      /** Salted commitment to the plaintext's SHA-256. */
+      commitment: Hash,
+      custodian: MspId,
+      signedAt: Time,
+    },
+    { additionalProperties: false },
+  ),
+);
+export type RecordEntry = Static<typeof RecordEntry.schema>;

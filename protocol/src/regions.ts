@@ -1,0 +1,97 @@
+import { type Static, Type } from 'typebox';
+import { FederationId, MspId, Pem, RegionId, ScopeId, Time, Url } from './ids.ts';
+import { parser } from './outcomes.ts';
+import { documentType } from './signed.ts';
+
+const Policy = Type.String({ minLength: 5, maxLength: 4096 });
+const Certificates = Type.Array(Pem, { maxItems: 8 });
+
+export const Organisation = Type.Object(
+  {
+    mspId: MspId,
+    roots: Type.Array(Pem, { minItems: 1, maxItems: 8 }),
+    intermediates: Type.Optional(Certificates),
+    crls: Type.Optional(Type.Array(Pem, { maxItems: 8 })),
+  },
+  { additionalProperties: false },
+);
+
+export type Organisation = Static<typeof Organisation>;
+
+/** One version of a network's trust roots and policies: what its proofs are checked against. */
+export const Trust = Type.Object(
+  {
+    network: RegionId,
+    channel: Type.String({ pattern: '^[a-z][a-z0-9.-]{1,63}$' }),
+    chaincode: Type.String({ pattern: '^[A-Za-z0-9_-]{1,63}$' }),
+    version: Type.Integer({ minimum: 1 }),
+    endorsement: Policy,
+    attestation: Policy,
+    /** Attributes every attester's certificate must carry. */
+    attesters: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 }))),
+    organisations: Type.Array(Organisation, { minItems: 1, maxItems: 32 }),
+    validFrom: Time,
+    validUntil: Type.Optional(Time),
+  },
+  { additionalProperties: false },
+);
+export type Trust = Static<typeof Trust>;
+
+/** A region as the main chain registers it. `version` rises with every change, whatever changed. */
+export const RegionEntry = Type.Object(
+  {
+    federation: FederationId,
+    region: RegionId,
+    name: Type.String({ minLength: 1, maxLength: 120 }),
+    version: Type.Integer({ minimum: 1 }),
+    /** The current trust roots first, then older versions still accepted. */
+    trusts: Type.Array(Trust, { minItems: 1, maxItems: 4 }),
+    relays: Type.Array(Type.Object({ url: Url, certificate: Pem }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: 8,
+    }),
+    /** Trustless gateways that hold the region's sealed bodies. */
+    holders: Type.Array(Url, { minItems: 1, maxItems: 16 }),
+    frozen: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+export type RegionEntry = Static<typeof RegionEntry>;
+export const parseRegionEntry = parser('region', RegionEntry);
+
+/** The class of records a scope key covers, as the main chain registers it. */
+export const ScopeEntry = Type.Object(
+  {
+    scope: ScopeId,
+    title: Type.String({ minLength: 1, maxLength: 120 }),
+    titleZh: Type.String({ minLength: 1, maxLength: 120 }),
+  },
+  { additionalProperties: false },
+);
+export type ScopeEntry = Static<typeof ScopeEntry>;
+
+/**
+ * The main chain's height as its authorities see it, with the version of every region's entry: proof that a
+ * mirror is fresh although nothing changed. Signed by attesters that satisfy the main chain's attestation policy.
+ */
+export const MainHeight = documentType(
+  'main-height',
+  Type.Object(
+    {
+      federation: FederationId,
+      height: Type.Integer({ minimum: 1 }),
+      regions: Type.Array(
+        Type.Object({ region: RegionId, version: Type.Integer({ minimum: 1 }) }, { additionalProperties: false }),
+        { maxItems: 256 },
+      ),
+      at: Time,
+    },
+    { additionalProperties: false },
+  ),
+);
+export type MainHeight = Static<typeof MainHeight.schema>;
+
+/** What everybody pins: the federation's name and the main chain's first trust roots. */
+export const Genesis = Type.Object({ federation: FederationId, main: Trust }, { additionalProperties: false });
+export type Genesis = Static<typeof Genesis>;
+export const parseGenesis = parser('genesis', Genesis);

@@ -1,0 +1,122 @@
+import { type Context, Contract, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { verifyOutcome } from '@yilian/ledger/verify';
+import { PatientKey, parseOutcomeProof, requireKeySignature, ScopeKey, type SignedBy } from '@yilian/protocol';
+import { documentArgument, foundation, now, parseArgument, requireRecent, requireRole } from './region.ts';
+import { readAll } from './state.ts';
+
+/** A patient as this region knows them. */
+export interface Patient {
+  readonly pseudonym: string;
+  readonly keyEpoch: number;
+  readonly signingKey: string;
+  readonly announced: boolean;
+}
+
+/** Patients by pseudonym, their signing key and the scope keys it signed. */
+export class PatientContract extends Contract {
+  constructor() {
+    super('Patients');
+  }
+
+  /** Enrols a patient whose signing key the main chain registered, as the proof shows. */
+  async enrol(ctx: Context, json: string, proofJson: string): Promise<void> {
+    requireRole(ctx, 'hospital');
+    const home = await foundation(ctx);
+    const at = now(ctx);
+    const signed = documentArgument(PatientKey, json, home);
+    const { pseudonym, signingKey, keyEpoch, signedAt } = signed.document;
+    requireRecent(signedAt, at);
+    requireKeySignature(signed, signingKey);
+    const proof = parseOutcomeProof(parseArgument(proofJson));
+    const registered = verifyOutcome(proof, home.main, { function: 'Patients:register' }, at);
+    const entry = JSON.parse(new TextDecoder().decode(registered.payload)) as {
+      pseudonym?: string;
+      signingKey?: string;
+      keyEpoch?: number;
+    };
+    if (entry.pseudonym !== pseudonym || entry.signingKey !== signingKey || entry.keyEpoch !== keyEpoch) {
+      refuse('PROOF_MISMATCH', 'the main chain registered another key');
+    }
+    const known = await getJson<Patient>(ctx, patientKey(ctx, pseudonym));
+    if (known !== undefined) {
+      if (known.signingKey !== signingKey) refuse('PSEUDONYM_TAKEN', 'the patient is enrolled with another key');
+      return;
+    }
+    await putJson(ctx, patientKey(ctx, pseudonym), {
+      pseudonym,
+      keyEpoch,
+      signingKey,
+      announced: false,
+    } satisfies Patient);
+  }
+
+  /** Binds a scope's public key, signed by the patient. A later epoch replaces the current one, an earlier never. */
+  async bind(ctx: Context, json: string): Promise<void> {
+    requireRole(ctx, 'hospital');
+    const signed = documentArgument(ScopeKey, json, await foundation(ctx));
+    const { pseudonym, scope, epoch, key, signedAt } = signed.document;
+    requireRecent(signedAt, now(ctx));
+    const patient = await patientOf(ctx, pseudonym);
+    requireKeySignature(signed, patient.signingKey);
+    if (key === patient.signingKey) refuse('KEY_REUSED', 'a scope key must differ from the signing key');
+    const current = await scopeKeyOf(ctx, pseudonym, scope);
+    if (current !== undefined && current.document.epoch === epoch && current.document.key === key) return;
+    if (current !== undefined && epoch !== current.document.epoch + 1)
+      refuse('EPOCH', 'the epoch must follow the current one');
+    if (current === undefined && epoch !== 1) refuse('EPOCH', 'the first epoch is 1');
+    await putJson(ctx, scopeKeyKey(ctx, pseudonym, scope), signed);
+  }
+
+  /** States, for the main chain's index, that this region holds records of a patient. */
+  async announce(ctx: Context, pseudonym: string): Promise<string> {
+    requireRole(ctx, 'relay');
+    const { federation, region } = await foundation(ctx);
+    now(ctx);
+    const patient = await patientOf(ctx, pseudonym);
+    const records = ctx.stub.getStateByPartialCompositeKey('record-of', [pseudonym]);
+    let some = false;
+    for await (const _ of records) {
+      some = true;
+      break;
+    }
+    if (!some) refuse('NO_RECORDS', 'the region holds no record of this patient');
+    if (!patient.announced)
+      await putJson(ctx, patientKey(ctx, pseudonym), { ...patient, announced: true } satisfies Patient);
+    return JSON.stringify({ federation, region, pseudonym });
+  }
+
+  async get(ctx: Context, pseudonym: string): Promise<string> {
+    return JSON.stringify(await patientOf(ctx, pseudonym));
+  }
+
+  /** The current scope keys of a patient, as signed. */
+  async scopes(ctx: Context, pseudonym: string): Promise<string> {
+    const keys: SignedBy<typeof ScopeKey>[] = [];
+    for await (const key of readAll<SignedBy<typeof ScopeKey>>(ctx, 'scope-key', [pseudonym])) keys.push(key);
+    return JSON.stringify(keys);
+  }
+}
+
+export function patientKey(ctx: Context, pseudonym: string): string {
+  return ctx.stub.createCompositeKey('patient', [pseudonym]);
+}
+
+export async function patientOf(ctx: Context, pseudonym: string): Promise<Patient> {
+  return (
+    (await getJson<Patient>(ctx, patientKey(ctx, pseudonym))) ??
+    refuse('PATIENT_UNKNOWN', 'no such patient in this region')
+  );
+}
+
+function scopeKeyKey(ctx: Context, pseudonym: string, scope: string): string {
+  return ctx.stub.createCompositeKey('scope-key', [pseudonym, scope]);
+}
+
+/** The current key of one scope. */
+export function scopeKeyOf(
+  ctx: Context,
+  pseudonym: string,
+  scope: string,
+): Promise<SignedBy<typeof ScopeKey> | undefined> {
+  return getJson(ctx, scopeKeyKey(ctx, pseudonym, scope));
+}

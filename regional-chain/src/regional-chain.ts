@@ -1,0 +1,199 @@
+import { type Committed, type Connection, evaluate, type SubmitOptions, submit } from '@yilian/ledger';
+import type {
+  AccessQuery,
+  DestructionReceipt,
+  Genesis,
+  Grant,
+  KeyCertificate,
+  MainHeight,
+  OpenedReceipt,
+  OutcomeProof,
+  PatientKey,
+  ProxyKey,
+  RecordEntry,
+  Request,
+  Revocation,
+  ScopeKey,
+  SignedBy,
+} from '@yilian/protocol';
+import type { GrantEntry } from '../contracts/grants.ts';
+import type { Patient } from '../contracts/patients.ts';
+import type { KeyCertificateEntry } from '../contracts/practitioners.ts';
+import type { Foundation, Mirror } from '../contracts/region.ts';
+import type { Access, Leg, OutcomeEntry, RequestEntry } from '../contracts/requests.ts';
+
+/** Name of the chaincode on every regional channel. */
+export const CHAINCODE = 'regional';
+
+const text = new TextDecoder();
+
+/** A region's chain as one organisation's client sees it. Every write waits for its commit; errors are `LedgerError`. */
+export class RegionalChain {
+  readonly #connection: Connection;
+  readonly #channel: string;
+
+  constructor(connection: Connection, channel: string) {
+    this.#connection = connection;
+    this.#channel = channel;
+  }
+
+  found(region: string, genesis: Genesis): Promise<Committed> {
+    return this.#submit('Federation:found', [region, genesis]);
+  }
+
+  mirrorRegion(proof: OutcomeProof): Promise<Committed> {
+    return this.#submit('Federation:mirror', [proof]);
+  }
+
+  foundation(): Promise<Foundation> {
+    return this.#evaluate('Federation:get', []);
+  }
+
+  mirrorOf(region: string): Promise<Mirror> {
+    return this.#evaluate('Federation:region', [region]);
+  }
+
+  registerPractitioner(keyCertificate: SignedBy<typeof KeyCertificate>): Promise<Committed> {
+    return this.#submit('Practitioners:register', [keyCertificate]);
+  }
+
+  keyCertificate(keyCertificateId: string): Promise<KeyCertificateEntry> {
+    return this.#evaluate('Practitioners:get', [keyCertificateId]);
+  }
+
+  enrol(patientKey: SignedBy<typeof PatientKey>, registration: OutcomeProof): Promise<Committed> {
+    return this.#submit('Patients:enrol', [patientKey, registration]);
+  }
+
+  bind(scopeKey: SignedBy<typeof ScopeKey>): Promise<Committed> {
+    return this.#submit('Patients:bind', [scopeKey]);
+  }
+
+  announce(pseudonym: string): Promise<Committed> {
+    return this.#submit('Patients:announce', [pseudonym]);
+  }
+
+  patient(pseudonym: string): Promise<Patient> {
+    return this.#evaluate('Patients:get', [pseudonym]);
+  }
+
+  scopeKeys(pseudonym: string): Promise<SignedBy<typeof ScopeKey>[]> {
+    return this.#evaluate('Patients:scopes', [pseudonym]);
+  }
+
+  publish(record: SignedBy<typeof RecordEntry>): Promise<Committed> {
+    return this.#submit('Records:publish', [record]);
+  }
+
+  record(recordId: string): Promise<SignedBy<typeof RecordEntry>> {
+    return this.#evaluate('Records:get', [recordId]);
+  }
+
+  registerProxy(proxyKey: SignedBy<typeof ProxyKey>): Promise<Committed> {
+    return this.#submit('Grants:proxy', [proxyKey]);
+  }
+
+  proxies(): Promise<SignedBy<typeof ProxyKey>[]> {
+    return this.#evaluate('Grants:proxies', []);
+  }
+
+  /** `registration` proves a foreign grantee's key certificate; undefined for one of this region. */
+  grant(
+    grant: SignedBy<typeof Grant>,
+    keyCertificate: SignedBy<typeof KeyCertificate>,
+    registration: OutcomeProof | undefined,
+  ): Promise<Committed> {
+    return this.#submit('Grants:grant', [grant, keyCertificate, registration ?? '']);
+  }
+
+  acknowledge(grantId: string): Promise<Committed> {
+    return this.#submit('Grants:acknowledge', [grantId]);
+  }
+
+  revoke(revocation: SignedBy<typeof Revocation>): Promise<Committed> {
+    return this.#submit('Grants:revoke', [revocation]);
+  }
+
+  destroyed(receipt: SignedBy<typeof DestructionReceipt>): Promise<Committed> {
+    return this.#submit('Grants:destroyed', [receipt]);
+  }
+
+  grantEntry(grantId: string): Promise<GrantEntry> {
+    return this.#evaluate('Grants:get', [grantId]);
+  }
+
+  /** `grantee` empty for all of the patient's grants. */
+  grants(pseudonym: string, grantee = ''): Promise<GrantEntry[]> {
+    return this.#evaluate('Grants:list', [pseudonym, grantee]);
+  }
+
+  /** Records a request. `onOrdered` is called when the orderer has it and its commit is still open. */
+  ask(
+    request: SignedBy<typeof Request>,
+    keyCertificateId: string,
+    homes: readonly string[],
+    options?: SubmitOptions,
+  ): Promise<Committed> {
+    return this.#submit('Requests:ask', [request, keyCertificateId, homes], options);
+  }
+
+  /** Result: the `Outcome` as JSON, or `{"waiting":true}`. Refused with `DECIDED` when there is one already. */
+  decide(
+    request: SignedBy<typeof Request>,
+    keyCertificate: SignedBy<typeof KeyCertificate> | undefined,
+    mainHeight: SignedBy<typeof MainHeight> | undefined,
+    homes: readonly string[] = [],
+  ): Promise<Committed> {
+    return this.#submit('Requests:decide', [request, keyCertificate ?? '', mainHeight ?? '', homes]);
+  }
+
+  mirrorOutcomes(proofs: readonly OutcomeProof[]): Promise<Committed> {
+    return this.#submit('Requests:mirror', [proofs]);
+  }
+
+  recordAbsence(requestId: string, proof: OutcomeProof): Promise<Committed> {
+    return this.#submit('Requests:absent', [requestId, proof]);
+  }
+
+  fail(requestId: string, region: string): Promise<Committed> {
+    return this.#submit('Requests:fail', [requestId, region]);
+  }
+
+  opened(receipt: SignedBy<typeof OpenedReceipt>): Promise<Committed> {
+    return this.#submit('Requests:opened', [receipt]);
+  }
+
+  request(requestId: string): Promise<RequestEntry & { readonly legs: readonly Leg[] }> {
+    return this.#evaluate('Requests:request', [requestId]);
+  }
+
+  outcome(requestId: string): Promise<OutcomeEntry> {
+    return this.#evaluate('Requests:outcome', [requestId]);
+  }
+
+  pending(): Promise<RequestEntry[]> {
+    return this.#evaluate('Requests:pending', []);
+  }
+
+  /** Requests that wait for consent: of one patient, or all. */
+  waiting(pseudonym = ''): Promise<{ requestId: string; request: SignedBy<typeof Request> }[]> {
+    return this.#evaluate('Requests:waiting', [pseudonym]);
+  }
+
+  accesses(query: SignedBy<typeof AccessQuery>): Promise<Access[]> {
+    return this.#evaluate('Requests:accesses', [query]);
+  }
+
+  #submit(name: string, args: readonly unknown[], options?: SubmitOptions): Promise<Committed> {
+    return submit(this.#connection.contract(this.#channel, CHAINCODE), name, args.map(argument), options);
+  }
+
+  async #evaluate<T>(name: string, args: readonly unknown[]): Promise<T> {
+    const bytes = await evaluate(this.#connection.contract(this.#channel, CHAINCODE), name, args.map(argument));
+    return JSON.parse(text.decode(bytes)) as T;
+  }
+}
+
+function argument(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,157 @@
+import {
+  AccessQuery,
+  Envelope,
+  Grant,
+  Hash,
+  KeyCertificate,
+  OpenedReceipt,
+  OutcomeProof,
+  PatientKey,
+  ProxyKey,
+  Pseudonym,
+  RecordId,
+  RegionEntry,
+  RegionId,
+  Request,
+  Revocation,
+  ScopeEntry,
+  TransactionId,
+  Url,
+} from '@yilian/protocol';
+import { Share } from '@yilian/proxy/api';
+import { type Static, Type } from 'typebox';
+
+/** HTTP interface of a relay: schemas only, for servers, clients and the OpenAPI description. */
+const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false });
+const Base64url = (maxLength: number) => Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength });
+
+/** GET /v1/federation */
+export const FederationReply = object({
+  federation: RegionId,
+  region: RegionId,
+  mainHeight: Type.Integer(),
+  scopes: Type.Array(ScopeEntry),
+  /** Every region's entry as a main-chain outcome proof of the change that put it there. */
+  regions: Type.Array(object({ region: RegionId, entry: RegionEntry, proof: OutcomeProof })),
+});
+export type FederationReply = Static<typeof FederationReply>;
+
+/** POST /v1/patients: registers a signing key on the main chain; the hospital enrols with the proof. */
+export const PatientRegistration = object({ patientKey: PatientKey.signed });
+export const PatientRegistered = object({ proof: OutcomeProof });
+export type PatientRegistered = Static<typeof PatientRegistered>;
+
+/** GET /v1/key-certificates/:id */
+export const KeyCertificateReply = object({ keyCertificate: KeyCertificate.signed, proof: OutcomeProof });
+export type KeyCertificateReply = Static<typeof KeyCertificateReply>;
+
+/** GET /v1/proxies */
+export const ProxiesReply = Type.Array(ProxyKey.signed);
+
+/** POST /v1/grants */
+export const GrantSubmission = object({
+  grant: Grant.signed,
+  keyCertificate: KeyCertificate.signed,
+  registration: Type.Optional(OutcomeProof),
+});
+export const GrantReply = object({ grantId: Hash, transactionId: TransactionId });
+export type GrantReply = Static<typeof GrantReply>;
+
+/** GET /v1/grants/:id */
+export const GrantStatus = object({
+  grantId: Hash,
+  threshold: Type.Integer(),
+  proxies: Type.Array(Type.String()),
+  acknowledgedBy: Type.Array(Type.String()),
+  destroyedBy: Type.Array(Type.String()),
+  revokedAt: Type.Optional(Type.Integer()),
+});
+export type GrantStatus = Static<typeof GrantStatus>;
+
+/** POST /v1/revocations */
+export const RevocationSubmission = Revocation.signed;
+export const Submitted = object({ transactionId: TransactionId });
+export type Submitted = Static<typeof Submitted>;
+
+/** POST /v1/requests → 202 once the request is committed on the requesting chain. */
+export const RequestSubmission = object({ request: Request.signed });
+export const RequestAccepted = object({ requestId: Hash, transactionId: TransactionId, homes: Type.Array(RegionId) });
+export type RequestAccepted = Static<typeof RequestAccepted>;
+
+/** Where one leg stands. The first four are states, the others final words. */
+export const LegState = Type.Union(
+  (['pending', 'unreachable', 'waiting', 'refused', 'released', 'denied', 'absent', 'expired', 'failed'] as const).map(
+    (state) => Type.Literal(state),
+  ),
+);
+export type LegState = Static<typeof LegState>;
+export const LegStatus = object({
+  region: RegionId,
+  state: LegState,
+  /** The home chain's transaction, or the main chain's for region `main`. */
+  transactionId: Type.Optional(TransactionId),
+  /** Why a home refused to decide. */
+  code: Type.Optional(Type.String({ maxLength: 64 })),
+});
+export type LegStatus = Static<typeof LegStatus>;
+
+/** GET /v1/requests/:id, and each event of GET /v1/requests/:id/events (server-sent events named `status`). */
+export const RequestStatus = object({ requestId: Hash, final: Type.Boolean(), legs: Type.Array(LegStatus) });
+export type RequestStatus = Static<typeof RequestStatus>;
+
+/** A home region's answer. Everything in it is public or sealed to the requester. */
+export const Answer = object({
+  region: RegionId,
+  /** Proof of the `Requests:decide` transaction; its payload is the outcome. */
+  proof: OutcomeProof,
+  /** Key headers of the released records, in the release's order. */
+  headers: Type.Array(object({ recordId: RecordId, header: Base64url(1400) }), { maxItems: 200 }),
+  shares: Type.Array(Share, { maxItems: 64 }),
+  /** Trustless gateways that hold the bodies. */
+  holders: Type.Array(Url, { maxItems: 16 }),
+  /** Small sealed bodies that ride along, in any order. */
+  bodies: Type.Array(object({ recordId: RecordId, sealed: Base64url(349_526) }), { maxItems: 200 }),
+});
+export type Answer = Static<typeof Answer>;
+
+/** GET /v1/requests/:id/answer */
+export const AnswerReply = object({
+  status: RequestStatus,
+  answers: Type.Array(Answer),
+  /** Main-chain proof that no region holds the patient. */
+  absence: Type.Optional(OutcomeProof),
+});
+export type AnswerReply = Static<typeof AnswerReply>;
+
+/** POST /v1/receipts: forwarded to the home region. */
+export const ReceiptSubmission = object({ receipt: OpenedReceipt.signed });
+
+/** POST /v1/accesses */
+export const AccessSubmission = AccessQuery.signed;
+
+/** POST /v1/relay: one relay to another; the answer is an envelope too. */
+export const EnvelopeBody = Envelope.signed;
+/** Kind `ask`. */
+export const AskBody = object({ request: Request.signed, keyCertificate: KeyCertificate.signed });
+export type AskBody = Static<typeof AskBody>;
+/** Kind `answer`, in reply to `ask`. */
+export const AskReply = Type.Union([
+  object({ state: Type.Literal('decided'), answer: Answer }),
+  object({ state: Type.Literal('waiting') }),
+  object({ state: Type.Literal('pending') }),
+  object({
+    state: Type.Literal('refused'),
+    code: Type.String({ maxLength: 64 }),
+    message: Type.String({ maxLength: 512 }),
+  }),
+]);
+export type AskReply = Static<typeof AskReply>;
+/** Kind `receipt`, answered by kind `accepted`. */
+export const ReceiptBody = object({ receipt: OpenedReceipt.signed });
+
+export const PseudonymParameter = object({ pseudonym: Pseudonym });
+export const HashParameter = object({ id: Hash });
+/** Every error is `{ code, message }`. */
+export const ErrorReply = object({ code: Type.String(), message: Type.String() });
+export type ErrorReply = Static<typeof ErrorReply>;
