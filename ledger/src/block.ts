@@ -43,8 +43,13 @@ export function findTransaction(bytes: Uint8Array, transactionId: string): Block
   return transaction;
 }
 
-function idOf(envelope: Uint8Array): string {
-  const payload = new Fields('Envelope', envelope, PAIR).required(1);
-  const header = new Fields('Payload', payload, PAIR).required(1);
-  return new Fields('ChannelHeader', new Fields('Header', header, PAIR).required(1), CHANNEL_HEADER).text(5);
+/** `null` for an envelope that cannot be read: a stranger's, that must not hide the others of its block. */
+function idOf(envelope: Uint8Array): string | null {
+  try {
+    const payload = new Fields('Envelope', envelope, PAIR).required(1);
+    const header = new Fields('Payload', payload, PAIR).required(1);
+    return new Fields('ChannelHeader', new Fields('Header', header, PAIR).required(1), CHANNEL_HEADER).text(5);
+  } catch {
+    return null;
+  }
 }

@@ -12,7 +12,7 @@ export interface Write {
 }
 
 /** An endorser's signature over the proposal response and its own identity. */
-export interface Endorsement {
+interface Endorsement {
   /** Serialized identity. */
   readonly endorser: Uint8Array;
   readonly signature: Uint8Array;

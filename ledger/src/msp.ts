@@ -81,9 +81,12 @@ export function createMsp(organisation: Organisation): Msp {
     mspId,
     identify(credential, at) {
       const pem = typeof credential === 'string' ? credential : certificateOf(credential, mspId);
-      const found = judged.get(pem) ?? judge(pem);
-      if (judged.size >= MAX_CACHED) judged.clear();
-      judged.set(pem, found);
+      let found = judged.get(pem);
+      if (!found) {
+        found = judge(pem);
+        if (judged.size >= MAX_CACHED) judged.clear();
+        judged.set(pem, found);
+      }
       if (!found.chain.every(({ notBefore, notAfter }) => notBefore <= at && at <= notAfter)) {
         throw new VerifyError('CERTIFICATE_EXPIRED', `Certificate of ${mspId} is not valid at this time`);
       }

@@ -35,7 +35,7 @@ const GATES: Record<string, 'and' | 'or' | 'outof'> = {
 
 /**
  * Parses Fabric's signature policy language: `AND(..)`, `OR(..)`, `OutOf(n, ..)` over `'MSP.role'`.
- * Stricter than Fabric where Fabric lets a policy mean "anybody" or "nobody": `n` is between 1 and the number of rules.
+ * What it accepts, Fabric accepts with the same meaning. Fabric also takes an `n` that is never or always reached.
  * @throws VerifyError POLICY_INVALID, with the position of the first character that is not understood
  */
 export function parsePolicy(text: string): Policy {
@@ -90,6 +90,7 @@ export function parsePolicy(text: string): Policy {
   };
 
   const policy = rule(0);
+  if (!('rules' in policy)) throw invalid('a lone principal needs a gate around it', 0);
   if (text.slice(position).trim() !== '') throw invalid('unexpected text after the policy');
   return policy;
 }

@@ -13,7 +13,7 @@ import { LedgerError, ledgerError, shouldRetry } from '../src/index.ts';
 const TX = 'ab'.repeat(32);
 
 function properties(code: number, ...messages: string[]) {
-  const cause = Object.assign(new Error('grpc'), { code, details: '', metadata: new Metadata() }) as ServiceError;
+  const cause: ServiceError = Object.assign(new Error('grpc'), { code, details: '', metadata: new Metadata() });
   const details = messages.map((message): ErrorDetail => ({ address: 'peer:7051', mspId: 'AMSP', message }));
   return { code, details, cause, message: `${code} failed`, transactionId: TX };
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createAuthority, restoreAuthority } from '../src/ca.ts';
+import { type AuthorityRecord, createAuthority, restoreAuthority } from '../src/ca.ts';
 import { readSerializedIdentity } from '../src/msp.ts';
 import { createSigner } from '../src/signer.ts';
 import { createMsp, type Organisation, VerifyError } from '../src/verify.ts';
@@ -163,7 +163,7 @@ describe('an authority', () => {
     const ca = restoreAuthority(root.record());
     const gone = member('AMSP', 'client');
     ca.revoke(gone.certificate);
-    const again = restoreAuthority(JSON.parse(JSON.stringify(ca.record())));
+    const again = restoreAuthority(JSON.parse(JSON.stringify(ca.record())) as AuthorityRecord);
     const { certificate } = again.issue({ commonName: 'later', role: 'client', notBefore: NOW });
     const msp = createMsp({ ...organisation, crls: [again.crl()] });
     expect(codeOf(() => msp.identify(certificate, NOW))).toBe('accepted');

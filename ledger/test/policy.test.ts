@@ -44,12 +44,13 @@ describe('a policy text', () => {
         { n: 1, rules: [{ mspId: 'D-1.x', role: 'admin' }] },
       ],
     });
-    expect(parsePolicy("  'A.orderer' ")).toEqual({ mspId: 'A', role: 'orderer' });
+    expect(parsePolicy("  OR (\n'A.orderer') ")).toEqual({ n: 1, rules: [{ mspId: 'A', role: 'orderer' }] });
   });
 
   it.each([
     ['', 0],
     ['A.peer', 0],
+    ["'A.peer'", 0],
     ["'A'", 0],
     ["'A.boss'", 0],
     ['\'A.peer"', 0],
@@ -67,7 +68,7 @@ describe('a policy text', () => {
     ["OutOf(0, 'A.peer')", 0],
     ["OutOf(2, 'A.peer')", 0],
     ["OutOf(1000, 'A.peer')", 6],
-    ["'A.peer' 'B.peer'", 8],
+    ["OR('A.peer') 'B.peer'", 12],
     ["AND('A.peer') or", 13],
   ])('%j is refused, and the position told', (text, position) => {
     expect(failure(text)).toMatch(/^POLICY_INVALID /);
@@ -79,7 +80,7 @@ describe('a policy text', () => {
     expect(failure(nested(8))).toBe('parsed');
     expect(failure(nested(9))).toContain('nested too deeply');
     expect(failure(`OR(${Array(257).fill("'A.peer'").join()})`)).toContain('too many principals');
-    expect(failure(`'A.peer'${' '.repeat(8192)}`)).toContain('too long');
+    expect(failure(`OR('A.peer')${' '.repeat(8192)}`)).toContain('too long');
   });
 
   it('names its principals', () => {
@@ -102,10 +103,10 @@ describe('a policy is satisfied', () => {
   });
 
   it('by roles, every one of which is a member', () => {
-    expect(holds("'A.member'", signer('A', 'client'))).toBe(true);
-    expect(holds("'A.peer'", signer('A', 'client'))).toBe(false);
-    expect(holds("'A.peer'", signer('B', 'peer'))).toBe(false);
-    expect(holds("'A.member'", { mspId: 'A', roles: new Set() })).toBe(true);
+    expect(holds("OR('A.member')", signer('A', 'client'))).toBe(true);
+    expect(holds("OR('A.peer')", signer('A', 'client'))).toBe(false);
+    expect(holds("OR('A.peer')", signer('B', 'peer'))).toBe(false);
+    expect(holds("OR('A.member')", { mspId: 'A', roles: new Set() })).toBe(true);
   });
 
   it('by each signer once', () => {
@@ -147,7 +148,7 @@ describe('a policy is satisfied', () => {
         expect(satisfies(tree, [])).toBe(false);
         const text = (node: Policy): string =>
           'rules' in node ? `OutOf(${[node.n, ...node.rules.map(text)].join()})` : `'${node.mspId}.${node.role}'`;
-        expect(parsePolicy(text(tree))).toEqual(tree);
+        expect(parsePolicy(`OR(${text(tree)})`)).toEqual({ n: 1, rules: [tree] });
       }),
       { numRuns: 200 },
     );

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ecdsaVerifier as nativeVerifier } from '../src/ecdsa.node.ts';
-import { ecdsaVerifier as portableVerifier } from '../src/ecdsa.ts';
+import { ecdsaVerifier as portableVerifier } from '../src/ecdsa-noble.ts';
+import { ecdsaVerifier as nativeVerifier } from '../src/ecdsa-node.ts';
 import { isLowS, toLowS } from '../src/signature.ts';
 import { createSigner } from '../src/signer.ts';
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createPublicKey, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -262,6 +263,22 @@ describe('a proof is refused', () => {
       { ...proof, attestations: [{ ...first, statement: { ...first.statement, network: '\ud800' } }] },
     ];
     expect(shapes.map((shape) => codeOf(shape))).toEqual(shapes.map(() => 'PROOF_MALFORMED'));
+  });
+});
+
+describe('in a browser', () => {
+  /** Runs `verifyOutcome` with the modules a browser gets. */
+  function verifyInBrowser(proof: OutcomeProof): string {
+    const source = `import { verifyOutcome } from ${JSON.stringify(new URL('../src/verify.ts', import.meta.url).href)};
+      try { console.log(verifyOutcome(${JSON.stringify(proof)}, [${JSON.stringify(TRUST)}]).block); }
+      catch (error) { console.log(error.code); }`;
+    const options = ['--conditions=browser', '--input-type=module', '--eval', source];
+    return execFileSync(process.execPath, options, { encoding: 'utf8' }).trim();
+  }
+
+  it('the verdict is the same', () => {
+    expect(verifyInBrowser(draftProof())).toBe('12');
+    expect(verifyInBrowser(draftProof({ creatorKey: PEERS.c.privateKey }))).toBe('CREATOR_INVALID');
   });
 });
 

@@ -29,7 +29,7 @@ export interface BodyKey {
 }
 
 /** @throws ARGUMENT_INVALID unless a power of two from 4 KiB to 4 MiB */
-export function checkChunkSize(chunkSize: number): number {
+function checkChunkSize(chunkSize: number): number {
   const log2 = Math.log2(chunkSize);
   if (!Number.isInteger(log2) || log2 < MIN_CHUNK_LOG2 || log2 > MAX_CHUNK_LOG2) {
     throw new PreError('ARGUMENT_INVALID', 'a chunk size is a power of two from 4 KiB to 4 MiB');

@@ -22,24 +22,18 @@ export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaint
 }
 
 /** The plaintext, or nothing when the tag does not hold. */
-export function open(
-  key: Uint8Array,
-  nonce: Uint8Array,
-  aad: Uint8Array,
-  sealed: Uint8Array,
-): Uint8Array<ArrayBuffer> | undefined {
+export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
   const size = sealed.length - TAG_BYTES;
   if (size < 0) return undefined;
   const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAAD(aad, { plaintextLength: size });
   decipher.setAuthTag(sealed.subarray(size));
-  const unverified = decipher.update(sealed.subarray(0, size));
+  const plaintext = decipher.update(sealed.subarray(0, size));
   try {
     decipher.final();
-    return new Uint8Array(unverified);
   } catch {
+    plaintext.fill(0);
     return undefined;
-  } finally {
-    unverified.fill(0);
   }
+  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
 }

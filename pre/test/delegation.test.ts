@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   CapsuleFrag,
@@ -45,6 +46,26 @@ describe('threshold', () => {
     const single = delegated(1, 1, rng);
     const opened = decapsulateReencrypted({ ...opening, capsule: single.capsule, cfrags: single.cfrags });
     expect(opened).toEqual(single.key);
+  });
+
+  test('any t of n fragments open, in any order, and no t - 1 of them do', () => {
+    const thresholds = fc.integer({ min: 1, max: 4 }).chain((shares) =>
+      fc.record({
+        shares: fc.constant(shares),
+        threshold: fc.integer({ min: 1, max: shares }),
+        order: fc.shuffledSubarray([...Array(shares).keys()], { minLength: shares }),
+      }),
+    );
+    const property = fc.property(thresholds, ({ shares, threshold, order }) => {
+      const made = delegated(threshold, shares, rng);
+      const chosen = order.map((at) => made.cfrags[at] as VerifiedCapsuleFrag);
+      const openWith = (count: number) => () =>
+        decapsulateReencrypted({ ...opening, capsule: made.capsule, cfrags: chosen.slice(0, count) });
+      expect(openWith(threshold)()).toEqual(made.key);
+      expect(openWith(shares)()).toEqual(made.key);
+      expect(outcome(openWith(threshold - 1))).toBe('THRESHOLD');
+    });
+    fc.assert(property, { numRuns: 8 });
   });
 
   test('255 shares are made, and any two of them open', () => {

@@ -22,7 +22,7 @@ export const Pseudonym = text(`^${THIRTY_TWO_BYTES}$`);
 export const RecordId = text(`^${SIXTEEN_BYTES}$`);
 export const Nonce = text(`^${SIXTEEN_BYTES}$`);
 /** Compressed SEC 1 point on secp256k1: 33 bytes. */
-export const PointKey = text('^A[gw][A-Za-z0-9_-]{42}$');
+export const PointKey = text('^A[g-z0-9_-][A-Za-z0-9_-]{42}$');
 export const Cid = text('^baf(ybei|krei)[a-z2-7]{52}$');
 /** Fabric's transaction id: SHA-256 in hexadecimal. */
 export const TransactionId = text('^[0-9a-f]{64}$');

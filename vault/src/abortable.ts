@@ -18,6 +18,7 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
   const { promise: result, resolve, reject } = Promise.withResolvers<T>();
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort);
+  if (signal.aborted) abort();
   promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   return result;
 }

@@ -1,5 +1,5 @@
 import type { Cid } from './cid.ts';
-import { type DagBlock, walkDag } from './dag.ts';
+import { type DagBlock, visitDag, walkDag } from './dag.ts';
 import { type HolderOptions, Holders } from './holders.ts';
 import type {
   CallOptions,
@@ -57,6 +57,24 @@ export class BlockReader {
       onProgress?.(handedOut);
       yield part;
     }
+  }
+
+  /** Obtains every block, and hands over to `keep` those that are here and to `store` those that are not yet. */
+  async replicate(
+    root: Cid,
+    options: CallOptions & { sizeBytes: number },
+    to: { keep: (cid: Cid) => void; store: (cid: Cid, bytes: Uint8Array) => Promise<void> },
+  ): Promise<void> {
+    const away = new Set<Cid>();
+    const read = async (cid: Cid, stop: AbortSignal) => {
+      const { bytes, here } = await this.obtain(cid, stop);
+      if (!here) away.add(cid);
+      return bytes;
+    };
+    await visitDag(root, { ...options, read }, async ({ cid, bytes }) => {
+      if (away.has(cid) && bytes !== null) await to.store(cid, bytes);
+      else to.keep(cid);
+    });
   }
 
   /** {@link Vault.verify} over these blocks. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BlockFolder } from './block-folder.ts';
 import { BlockReader } from './block-reader.ts';
 import { type Cid, digestOf } from './cid.ts';
-import { importDag, visitDag } from './dag.ts';
+import { importDag } from './dag.ts';
 import { diskError } from './disk-error.ts';
 import type { HolderOptions } from './holders.ts';
 import { type Pin, PinBook } from './pin-book.ts';
@@ -64,8 +64,12 @@ class KeptBlocks {
     this.#folder = folder;
   }
 
+  keep(cid: Cid): void {
+    this.cids.add(cid);
+  }
+
   /** Keeps the block, writing it unless it is there already and good. */
-  async write(cid: Cid, bytes: Uint8Array): Promise<void> {
+  async store(cid: Cid, bytes: Uint8Array): Promise<void> {
     if (this.cids.has(cid)) return;
     this.cids.add(cid);
     const writing = this.#folder
@@ -122,7 +126,7 @@ class FolderVault implements BlockVault {
 
   put(source: AsyncIterable<Uint8Array>, options: PutOptions = {}): Promise<{ cid: Cid; sizeBytes: number }> {
     return this.#keep(options.signal, (kept, signal) =>
-      importDag(source, (block, bytes) => kept.write(block, bytes), { ...options, signal }),
+      importDag(source, (block, bytes) => kept.store(block, bytes), { ...options, signal }),
     );
   }
 
@@ -132,13 +136,7 @@ class FolderVault implements BlockVault {
 
   async pin(cid: Cid, { sizeBytes, signal: given }: CallOptions & { sizeBytes: number }): Promise<void> {
     await this.#keep(given, async (kept, signal) => {
-      const read = async (block: Cid, stop: AbortSignal) => {
-        const { bytes, here } = await this.#reader.obtain(block, stop);
-        if (here) kept.cids.add(block);
-        else await kept.write(block, bytes);
-        return bytes;
-      };
-      await visitDag(cid, { read, sizeBytes, signal });
+      await this.#reader.replicate(cid, { sizeBytes, signal }, kept);
       return { cid, sizeBytes };
     });
   }

@@ -147,10 +147,20 @@ export async function* walkDag(root: Cid, options: WalkOptions): AsyncGenerator<
   }
 }
 
-/** Reads every block that {@link walkDag} visits. */
-export async function visitDag(root: Cid, options: WalkOptions): Promise<void> {
-  const walk = walkDag(root, options);
-  while ((await walk.next()).done !== true);
+/** {@link walkDag} with a few visits at once; a block is visited when it fits in its place, not before. */
+export async function visitDag(
+  root: Cid,
+  options: WalkOptions,
+  visit: (block: DagBlock) => Promise<void>,
+): Promise<void> {
+  const visits: Promise<void>[] = [];
+  for await (const block of walkDag(root, options)) {
+    const visiting = visit(block);
+    visiting.catch(() => undefined);
+    visits.push(visiting);
+    if (visits.length > WRITES_AT_ONCE) await visits.shift();
+  }
+  await Promise.all(visits);
 }
 
 function blockBudget(sizeBytes: number): number {

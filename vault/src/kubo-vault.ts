@@ -2,7 +2,7 @@ import type { KuboRPCClient } from 'kubo-rpc-client';
 import { CID } from 'multiformats/cid';
 import { BlockReader, type LocalStore } from './block-reader.ts';
 import { type Cid, fromCid, isBlock, isLeaf } from './cid.ts';
-import { importDag, visitDag } from './dag.ts';
+import { importDag } from './dag.ts';
 import type { HolderOptions } from './holders.ts';
 import type {
   CallOptions,
@@ -155,12 +155,8 @@ class KuboVault implements StoredVault {
 
   pin(cid: Cid, options: CallOptions & { sizeBytes: number }): Promise<void> {
     return this.#life.run(options.signal, async (signal) => {
-      const read = async (block: Cid, stop: AbortSignal) => {
-        const { bytes, here } = await this.#reader.obtain(block, stop);
-        if (!here) await this.#kubo.replace(block, bytes, { signal: stop });
-        return bytes;
-      };
-      await visitDag(cid, { read, sizeBytes: options.sizeBytes, signal });
+      const store = (block: Cid, bytes: Uint8Array) => this.#kubo.replace(block, bytes, { signal });
+      await this.#reader.replicate(cid, { sizeBytes: options.sizeBytes, signal }, { keep: () => undefined, store });
       await this.#kubo.pin(cid, signal);
     });
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { encode } from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { sha256 } from 'multiformats/hashes/sha2';
-import { type Cid, parseCid, VaultError, type VaultErrorCode } from '../src/index.ts';
+import { type BlockVault, type Cid, openBlockVault, parseCid, VaultError, type VaultErrorCode } from '../src/index.ts';
 
 export const MIB = 1024 * 1024;
 
@@ -35,9 +35,29 @@ export async function failureOf(work: Promise<unknown>): Promise<{ code: VaultEr
   return { code: error.code, cid: error.cid };
 }
 
+/** An embedded vault to take blocks from; its folder goes with it. */
+export async function temporaryVault(): Promise<BlockVault> {
+  const folder = await temporaryFolder();
+  const vault = await openBlockVault({ folder: folder.path });
+  const close = vault[Symbol.asyncDispose].bind(vault);
+  vault[Symbol.asyncDispose] = async () => {
+    await close();
+    await folder[Symbol.asyncDispose]();
+  };
+  return vault;
+}
+
 export async function temporaryFolder(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'vault-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Spoils a block file, or removes it. */
+export async function damageFile(file: string, how: 'flip' | 'remove'): Promise<void> {
+  if (how === 'remove') return rm(file);
+  const bytes = await readFile(file);
+  bytes[1000] = (bytes[1000] ?? 0) ^ 1;
+  return writeFile(file, bytes);
 }
 
 /** The block files of an embedded vault's folder. */
@@ -84,25 +104,31 @@ export class DagForge {
   readonly blocks = new Map<Cid, Uint8Array>();
 
   async leaf(bytes: Uint8Array): Promise<Cid> {
-    return this.#add(0x55, bytes);
+    return this.block(0x55, bytes);
   }
 
-  async node(children: { hash: { toString(): string }; sizeBytes: number; name?: string }[], options: { type?: 'file' | 'directory'; data?: Uint8Array } = {}): Promise<Cid> {
+  async node(
+    children: { hash: { toString(): string }; sizeBytes: number; name?: string }[],
+    options: { type?: 'file' | 'directory'; data?: Uint8Array } = {},
+  ): Promise<Cid> {
     const file = new UnixFS({ type: options.type ?? 'file', ...(options.data && { data: options.data }) });
     for (const child of children) file.addBlockSize(BigInt(child.sizeBytes));
     return this.nodeWith(file.marshal(), children);
   }
 
-  async nodeWith(data: Uint8Array, children: { hash: { toString(): string }; sizeBytes: number; name?: string }[]): Promise<Cid> {
+  async nodeWith(
+    data: Uint8Array,
+    children: { hash: { toString(): string }; sizeBytes: number; name?: string }[],
+  ): Promise<Cid> {
     const Links = children.map((child) => ({
       Name: child.name ?? '',
       Tsize: child.sizeBytes,
       Hash: CID.parse(child.hash.toString()),
     }));
-    return this.#add(0x70, encode({ Data: data, Links }));
+    return this.block(0x70, encode({ Data: data, Links }));
   }
 
-  async #add(codec: number, bytes: Uint8Array): Promise<Cid> {
+  async block(codec: number, bytes: Uint8Array): Promise<Cid> {
     const cid = CID.createV1(codec, await sha256.digest(bytes)).toString() as Cid;
     this.blocks.set(cid, bytes);
     return cid;

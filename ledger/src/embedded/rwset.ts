@@ -45,6 +45,10 @@ export function compareKeys(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
+export function sameVersion(a: Version | null, b: Version | null): boolean {
+  return a === null || b === null ? a === b : a.block === b.block && a.position === b.position;
+}
+
 /** `rwset.TxReadWriteSet`, namespaces and keys in byte order as Fabric's builder leaves them. */
 export function encodeReadWriteSet(sets: readonly NamespaceSet[]): Uint8Array {
   const transaction = new rwset.TxReadWriteSet();

@@ -203,9 +203,13 @@ export class Store {
     return this.#all(sql, block).map(transactionRecord);
   }
 
-  hasHistory(namespace: string, key: string, { block, position }: Version): boolean {
-    const sql = 'SELECT 1 FROM history WHERE namespace = ? AND key = ? AND block = ? AND position = ?';
-    return this.#get(sql, namespace, Buffer.from(key), block, position) !== undefined;
+  /** Whether the history has a write, and nothing after it; for the audit. */
+  isWritten(namespace: string, key: string, { block, position }: Version): 'last' | 'earlier' | undefined {
+    const sql = `SELECT EXISTS (SELECT 1 FROM history WHERE namespace = ?1 AND key = ?2 AND block = ?3 AND position = ?4) AS here,
+      EXISTS (SELECT 1 FROM history WHERE namespace = ?1 AND key = ?2 AND (block, position) > (?3, ?4)) AS later`;
+    const row = this.#get(sql, namespace, Buffer.from(key), block, position);
+    if (row?.['here'] !== 1) return undefined;
+    return row['later'] === 1 ? 'earlier' : 'last';
   }
 
   /** Rows of a table, for the audit. */

@@ -3,7 +3,7 @@ import type { Identity } from '../msp.ts';
 import { satisfies } from '../policy.ts';
 import type { Channel } from './config.ts';
 import { mayWrite, sha256, transactionId } from './proposal.ts';
-import { compareKeys, decodeReadWriteSet, type NamespaceSet, type RangeRead, type Read, type Updates } from './rwset.ts';
+import { compareKeys, decodeReadWriteSet, type NamespaceSet, type RangeRead, type Read, sameVersion, type Updates } from './rwset.ts';
 import type { Store } from './store.ts';
 import { type Action, readAction, type Transaction } from './transaction.ts';
 
@@ -145,8 +145,4 @@ export class Validator {
       return undefined;
     }
   }
-}
-
-function sameVersion(a: Read['version'], b: Read['version']): boolean {
-  return a === null || b === null ? a === b : a.block === b.block && a.position === b.position;
 }

@@ -4,7 +4,7 @@ import { p256 } from '@noble/curves/nist.js';
 export type EcdsaVerifier = (message: Uint8Array, signature: Uint8Array) => boolean;
 
 /**
- * The verifier of one P-256 key, for browsers. `ecdsa.node.ts` has the same behaviour twelve times faster.
+ * The verifier of one P-256 key, for browsers. `ecdsa-node.ts` has the same behaviour twelve times faster.
  * @param publicKey uncompressed point, 65 bytes
  * @throws Error when the bytes are no point of the curve
  */

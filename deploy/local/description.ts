@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { FederationId, MspId, parser, RegionId, ScopeEntry } from '@yilian/protocol';
+import { type Static, Type } from 'typebox';
+import { DeployError } from './errors.ts';
+
+const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false });
+const Name = Type.String({ minLength: 1, maxLength: 120 });
+
+const Organisation = object({
+  mspId: MspId,
+  name: Name,
+  kind: Type.Union([Type.Literal('commission'), Type.Literal('hospital'), Type.Literal('auditor')]),
+});
+const Region = object({
+  region: RegionId,
+  name: Name,
+  organisations: Type.Array(Organisation, { minItems: 2, maxItems: 12 }),
+});
+const Authority = object({
+  mspId: MspId,
+  name: Name,
+  /** The region whose relay enters the main chain through this authority. */
+  region: Type.Optional(RegionId),
+});
+
+/** A federation to be started on one machine: who takes part, and how many proxies must agree. */
+export const Description = object({
+  federation: FederationId,
+  /** t of the n proxies of a region must act. */
+  threshold: Type.Integer({ minimum: 1, maximum: 12 }),
+  scopes: Type.Array(ScopeEntry, { minItems: 1, maxItems: 256 }),
+  authorities: Type.Array(Authority, { minItems: 1, maxItems: 12 }),
+  regions: Type.Array(Region, { minItems: 1, maxItems: 16 }),
+});
+export type Description = Static<typeof Description>;
+export type RegionDescription = Description['regions'][number];
+export type OrganisationDescription = RegionDescription['organisations'][number];
+
+const parse = parser('description', Description);
+
+/** @throws DeployError DESCRIPTION_INVALID, FILE_UNREADABLE */
+export async function readDescription(path: string | URL): Promise<Description> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new DeployError('FILE_UNREADABLE', `cannot read the description ${String(path)}`, { cause });
+  }
+  try {
+    return checked(parse(JSON.parse(text)));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new DeployError('DESCRIPTION_INVALID', `${String(path)}: ${why}`, { cause });
+  }
+}
+
+function checked(description: Description): Description {
+  const { regions, authorities, threshold } = description;
+  const mspIds = [
+    ...authorities.map(({ mspId }) => mspId),
+    ...regions.flatMap(({ organisations }) => organisations.map(({ mspId }) => mspId)),
+  ];
+  demand(new Set(mspIds).size === mspIds.length, 'an MSP id is used twice');
+  demand(new Set(regions.map(({ region }) => region)).size === regions.length, 'a region is listed twice');
+  for (const region of regions) {
+    const kinds = region.organisations.map(({ kind }) => kind);
+    demand(kinds.filter((kind) => kind === 'commission').length === 1, `${region.region} needs exactly one commission`);
+    demand(kinds.includes('hospital'), `${region.region} needs a hospital`);
+    demand(proxyHosts(region).length >= threshold, `${region.region} has fewer proxies than the threshold`);
+    demand(
+      authorities.filter((authority) => authority.region === region.region).length === 1,
+      `${region.region} needs exactly one authority`,
+    );
+  }
+  return description;
+}
+
+function demand(holds: boolean, message: string): void {
+  if (!holds) throw new Error(message);
+}
+
+/** The organisations of a region that run a proxy: all but auditors. */
+export function proxyHosts(region: RegionDescription): readonly OrganisationDescription[] {
+  return region.organisations.filter(({ kind }) => kind !== 'auditor');
+}
+
+export function hospitals(region: RegionDescription): readonly OrganisationDescription[] {
+  return region.organisations.filter(({ kind }) => kind === 'hospital');
+}
+
+/** The commission, which runs the relay. */
+export function commission(region: RegionDescription): OrganisationDescription {
+  const found = region.organisations.find(({ kind }) => kind === 'commission');
+  if (found === undefined) throw new DeployError('DESCRIPTION_INVALID', `${region.region} has no commission`);
+  return found;
+}
+
+/** The authority through which a region's relay enters the main chain. */
+export function authorityOf(description: Description, region: string): Description['authorities'][number] {
+  const found = description.authorities.find((authority) => authority.region === region);
+  if (found === undefined) throw new DeployError('DESCRIPTION_INVALID', `${region} has no authority`);
+  return found;
+}

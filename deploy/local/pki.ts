@@ -1,0 +1,65 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Authority,
+  type AuthorityRecord,
+  type Credential,
+  createAuthority,
+  type IssueOptions,
+  restoreAuthority,
+} from '@yilian/ledger';
+
+/** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
+const ORGANISATION = 'embedded';
+
+/** Paths of a credential's PEM files; the key's is readable by its owner only. */
+export interface CredentialFiles {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+}
+
+/** The certificate authorities of all organisations and what they issued, in one folder. */
+export class Pki {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The organisation's authority, created the first time. */
+  async authority(mspId: string): Promise<Authority> {
+    const file = join(this.#folder, mspId, 'ca.json');
+    const stored = await readIfThere(file);
+    if (stored !== undefined) return restoreAuthority(JSON.parse(stored) as AuthorityRecord);
+    const authority = createAuthority({ mspId, organisation: ORGANISATION });
+    await mkdir(join(this.#folder, mspId), { recursive: true, mode: 0o700 });
+    await writeFile(file, JSON.stringify(authority.record()), { mode: 0o600 });
+    return authority;
+  }
+
+  /** The credential of this name, issued the first time. */
+  async credential(mspId: string, name: string, issue: IssueOptions): Promise<Credential & CredentialFiles> {
+    const files = this.files(mspId, name);
+    const certificate = await readIfThere(files.certificateFile);
+    const privateKey = await readIfThere(files.privateKeyFile);
+    if (certificate !== undefined && privateKey !== undefined) return { certificate, privateKey, ...files };
+    const issued = (await this.authority(mspId)).issue(issue);
+    await writeFile(files.privateKeyFile, issued.privateKey, { mode: 0o600 });
+    await writeFile(files.certificateFile, issued.certificate);
+    return { ...issued, ...files };
+  }
+
+  files(mspId: string, name: string): CredentialFiles {
+    const base = join(this.#folder, mspId, name);
+    return { certificateFile: `${base}.cert.pem`, privateKeyFile: `${base}.key.pem` };
+  }
+}
+
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

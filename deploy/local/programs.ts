@@ -1,0 +1,155 @@
+import { fileURLToPath } from 'node:url';
+import type { ProxyConfig } from '@yilian/proxy';
+import type { RelayConfig } from '@yilian/relay';
+import type { Program } from './child.ts';
+import { proxyHosts, type RegionDescription } from './description.ts';
+import { type Layout, MAIN } from './layout.ts';
+import { type RedisSource, redisArguments } from './redis.ts';
+
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', import.meta.resolve(name)));
+
+/** The programs of a federation in the order they start; those of one stage start together. */
+export async function programs(layout: Layout, redis: RedisSource): Promise<Program[][]> {
+  const { regions, authorities } = layout.description;
+  const node = (name: string, script: string, configFile: string): Program => ({
+    name,
+    command: process.execPath,
+    args: [script, configFile],
+    logFile: layout.path('logs', `${name.replaceAll('/', '-')}.log`),
+    ready: 'line',
+  });
+  const chains = await Promise.all(
+    [MAIN, ...regions.map(({ region }) => region)].map(async (network) =>
+      node(
+        `${network}/chain`,
+        here('./chain-main.ts'),
+        await layout.write(`${network}/chain.json`, await layout.chain(network)),
+      ),
+    ),
+  );
+  const vaults = await Promise.all(
+    regions.map(async (region) =>
+      node(
+        `${region.region}/vault`,
+        here('./vault-main.ts'),
+        await layout.write(`${region.region}/vault.json`, await layout.vaults(region)),
+      ),
+    ),
+  );
+  const attesters = await Promise.all(
+    authorities.map(async ({ mspId }) => {
+      const config = await proxyConfig(layout, MAIN, mspId, `main/attester/${mspId}`);
+      return node(
+        `main/attester/${mspId}`,
+        packaged('@yilian/proxy'),
+        await layout.write(`main/attester/${mspId}.json`, config),
+      );
+    }),
+  );
+  const proxies = await Promise.all(
+    regions.flatMap((region) =>
+      proxyHosts(region).map(async ({ mspId }) => {
+        const name = `${region.region}/proxy/${mspId}`;
+        const config = await proxyConfig(layout, region.region, mspId, name);
+        return node(name, packaged('@yilian/proxy'), await layout.write(`${name}.json`, config));
+      }),
+    ),
+  );
+  const relays = await Promise.all(
+    regions.map(async (region, index) =>
+      node(
+        `${region.region}/relay`,
+        packaged('@yilian/relay'),
+        await layout.write(
+          `${region.region}/relay.json`,
+          await relayConfig(layout, region, redisUrl(layout, redis, region, index)),
+        ),
+      ),
+    ),
+  );
+  const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
+  return [
+    [...(await redisServers(layout, redis)), ...chains],
+    [...vaults, ...attesters, ...proxies, ...relays, pseudonyms],
+  ];
+}
+
+async function redisServers(layout: Layout, redis: RedisSource): Promise<Program[]> {
+  if (redis.kind === 'url') return [];
+  return Promise.all(
+    layout.description.regions.map(async ({ region }) => {
+      const port = layout.port(`${region}/redis`);
+      return {
+        name: `${region}/redis`,
+        command: redis.program,
+        args: redisArguments(await layout.folder(region, 'redis'), port),
+        logFile: layout.path('logs', `${region}-redis.log`),
+        ready: port,
+      };
+    }),
+  );
+}
+
+function redisUrl(layout: Layout, redis: RedisSource, { region }: RegionDescription, index: number): string {
+  return redis.kind === 'url' ? (redis.urls[index] ?? '') : `redis://127.0.0.1:${layout.port(`${region}/redis`)}`;
+}
+
+async function proxyConfig(layout: Layout, network: string, mspId: string, name: string): Promise<ProxyConfig> {
+  const { certificateFile, privateKeyFile } = await layout.credential(mspId, 'proxy');
+  return {
+    federation: layout.description.federation,
+    network,
+    channel: network,
+    mspId,
+    certificateFile,
+    privateKeyFile,
+    ledger: { address: layout.address(`${network}/chain`) },
+    folder: await layout.folder(name),
+    host: '127.0.0.1',
+    port: layout.port(name),
+    publicUrl: layout.url(name),
+  };
+}
+
+async function relayConfig(layout: Layout, region: RegionDescription, redis: string): Promise<RelayConfig> {
+  const { own, main } = await layout.relayIdentities(region);
+  const name = `${region.region}/relay`;
+  return {
+    federation: layout.description.federation,
+    region: region.region,
+    redisUrl: redis,
+    host: '127.0.0.1',
+    port: layout.port(name),
+    publicUrl: layout.url(name),
+    identity: { mspId: own.mspId, certificateFile: own.certificateFile, privateKeyFile: own.privateKeyFile },
+    regional: { address: layout.address(`${region.region}/chain`), channel: region.region },
+    main: {
+      address: layout.address('main/chain'),
+      channel: MAIN,
+      mspId: main.mspId,
+      certificateFile: main.certificateFile,
+      privateKeyFile: main.privateKeyFile,
+    },
+    genesisFile: await layout.write('genesis.json', await layout.genesis()),
+    attesters: layout.description.authorities.map(({ mspId }) => ({
+      mspId,
+      url: layout.url(`main/attester/${mspId}`),
+    })),
+    holders: [...layout.holders(region)],
+    operatorTokenFile: await layout.secret(`${region.region}/operator-token`),
+  };
+}
+
+async function pseudonymConfig(layout: Layout): Promise<string> {
+  const [authority] = layout.description.authorities;
+  const mspId = authority?.mspId ?? '';
+  const { certificateFile, privateKeyFile } = await layout.credential(mspId, 'relay');
+  return layout.write('pseudonyms.json', {
+    federation: layout.description.federation,
+    folder: await layout.folder('pseudonyms'),
+    host: '127.0.0.1',
+    port: layout.port('pseudonyms'),
+    main: { address: layout.address('main/chain'), channel: MAIN, mspId, certificateFile, privateKeyFile },
+  });
+}

@@ -1,0 +1,25 @@
+import { readFile } from 'node:fs/promises';
+import { openBlockVault, serveGateway } from '@yilian/vault';
+import type { VaultConfig } from './layout.ts';
+import { serve } from './service.ts';
+
+/** The trustless gateways of one region's embedded vaults, one for each holder, in one process. */
+await serve(async (configFile) => {
+  const { holders } = JSON.parse(await readFile(configFile, 'utf8')) as VaultConfig;
+  const open = await Promise.all(
+    holders.map(async ({ folder, port, others }) => {
+      const vault = await openBlockVault({ folder, holders: others });
+      const gateway = await serveGateway(vault, { host: '127.0.0.1', port });
+      return { vault, gateway };
+    }),
+  );
+  return {
+    url: open.map(({ gateway }) => gateway.url).join(' '),
+    async close() {
+      for (const { vault, gateway } of open) {
+        await gateway.close();
+        await vault[Symbol.asyncDispose]();
+      }
+    },
+  };
+});

@@ -1,0 +1,69 @@
+import { status } from '@grpc/grpc-js';
+import type { Deliver } from './deliver.ts';
+import { RpcError } from './errors.ts';
+import type { Gateway } from './gateway.ts';
+
+/** A method as bytes in, bytes out, whatever carries them. */
+export type Method =
+  | { readonly kind: 'unary'; readonly call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array> }
+  | { readonly kind: 'stream'; readonly call: (request: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array> }
+  | {
+      readonly kind: 'duplex';
+      readonly call: (requests: AsyncIterable<Uint8Array>, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+    };
+
+/** All methods of a node by their gRPC path. */
+export type Service = ReadonlyMap<string, Method>;
+
+export interface ServiceLimits {
+  /** Unary calls at a time, waiting ones included. */
+  readonly concurrency: number;
+  /** Bytes of one message, either way. */
+  readonly messageBytes: number;
+}
+
+/** The methods real Fabric's gateway peer offers to clients. */
+export function createService(gateway: Gateway, deliver: Deliver, { concurrency, messageBytes }: ServiceLimits): Service {
+  let running = 0;
+  const unary = (call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>): Method => ({
+    kind: 'unary',
+    call: async (request, signal) => {
+      limit(request, messageBytes);
+      if (running >= concurrency) {
+        throw new RpcError(status.UNAVAILABLE, `the gateway is at its concurrency limit of (${concurrency})`);
+      }
+      running += 1;
+      try {
+        return limit(await call(request, signal), messageBytes);
+      } finally {
+        running -= 1;
+      }
+    },
+  });
+  return new Map<string, Method>([
+    ['/gateway.Gateway/Evaluate', unary((request, signal) => gateway.evaluate(request, signal))],
+    ['/gateway.Gateway/Endorse', unary((request, signal) => gateway.endorse(request, signal))],
+    ['/gateway.Gateway/Submit', unary((request) => gateway.submit(request))],
+    ['/gateway.Gateway/CommitStatus', unary((request, signal) => gateway.commitStatus(request, signal))],
+    [
+      '/gateway.Gateway/ChaincodeEvents',
+      { kind: 'stream', call: (request, signal) => gateway.chaincodeEvents(request, signal) },
+    ],
+    ['/protos.Deliver/Deliver', { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, false, signal) }],
+    [
+      '/protos.Deliver/DeliverFiltered',
+      { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, true, signal) },
+    ],
+    ['/protos.Deliver/DeliverWithPrivateData', { kind: 'duplex', call: refusePrivateData }],
+  ]);
+}
+
+// biome-ignore lint/correctness/useYield: it refuses before there is anything to yield
+async function* refusePrivateData(): AsyncGenerator<Uint8Array> {
+  throw new RpcError(status.UNIMPLEMENTED, 'private data is not supported by the embedded Fabric node');
+}
+
+function limit(message: Uint8Array, max: number): Uint8Array {
+  if (message.length <= max) return message;
+  throw new RpcError(status.RESOURCE_EXHAUSTED, `message of ${message.length} bytes is larger than ${max}`);
+}

@@ -1,0 +1,1 @@
+export { type Member, type RegionMembers, Testbed } from './testbed.ts';

@@ -1,0 +1,250 @@
+import {
+  type Authority,
+  type Committed,
+  type Connection,
+  type Credential,
+  connect,
+  createAttester,
+  createAuthority,
+  createSigner,
+} from '@yilian/ledger';
+import { type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
+import { assembleProof } from '@yilian/ledger/verify';
+import { CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
+import { contracts as mainContracts } from '@yilian/main-chain/contracts';
+import type { CertificateSigner, Genesis, OutcomeProof, RegionEntry, Trust } from '@yilian/protocol';
+import { CHAINCODE as REGIONAL_CHAINCODE, RegionalChain, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
+import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
+
+const MAIN = 'main';
+
+/** An identity of the testbed: certificate, key and what signs with it. */
+export interface Member extends Credential, CertificateSigner {
+  readonly mspId: string;
+}
+
+/** A region's organisations by what they are. */
+export interface RegionMembers {
+  readonly commission: string;
+  readonly hospitals: readonly [string, string];
+  readonly auditor: string;
+}
+
+interface Network {
+  readonly node: EmbeddedNode;
+  readonly trust: Trust;
+}
+
+/**
+ * The chains of a small federation in memory, with real contracts, certificates, endorsements and attestations, but
+ * no relay, proxy or port: what tests of everything above the chains stand on.
+ */
+export class Testbed implements AsyncDisposable {
+  readonly federation = 'yilian-test';
+  readonly regions: readonly string[];
+  readonly #authorities = new Map<string, Authority>();
+  readonly #members = new Map<string, Member>();
+  readonly #networks = new Map<string, Network>();
+  readonly #connections: Connection[] = [];
+
+  private constructor(regions: readonly string[]) {
+    this.regions = regions;
+  }
+
+  /** Opens and founds the chains; every region's entry is registered and mirrored everywhere. */
+  static async open(
+    regions: readonly string[] = ['region-a', 'region-b'],
+    overrides: (entry: RegionEntry) => RegionEntry = (entry) => entry,
+  ): Promise<Testbed> {
+    const testbed = new Testbed(regions);
+    await testbed.#openNetwork(MAIN);
+    for (const region of regions) await testbed.#openNetwork(region);
+    await testbed.#found(overrides);
+    return testbed;
+  }
+
+  /** `region-a` has `CommissionA`, `HospitalA1`, `HospitalA2` and `AuditorA`. */
+  members(region: string): RegionMembers {
+    const letter = region.slice(-1).toUpperCase();
+    return {
+      commission: `Commission${letter}`,
+      hospitals: [`Hospital${letter}1`, `Hospital${letter}2`],
+      auditor: `Auditor${letter}`,
+    };
+  }
+
+  get mainAuthorities(): readonly [string, string, string, string] {
+    return ['Authority1', 'Authority2', 'Authority3', 'Authority4'];
+  }
+
+  authority(mspId: string): Authority {
+    const authority = this.#authorities.get(mspId) ?? createAuthority({ mspId, organisation: 'embedded' });
+    this.#authorities.set(mspId, authority);
+    return authority;
+  }
+
+  /** The organisation's identity with this `yilian.role`; the same one for the same name. */
+  member(mspId: string, role: string, name = role): Member {
+    const key = `${mspId}/${role}/${name}`;
+    const known = this.#members.get(key);
+    if (known !== undefined) return known;
+    const credential = this.authority(mspId).issue({
+      commonName: name,
+      role: 'client',
+      attributes: { [ROLE_ATTRIBUTE]: role },
+    });
+    const member: Member = { mspId, ...credential, sign: createSigner(credential.privateKey) };
+    this.#members.set(key, member);
+    return member;
+  }
+
+  node(network: string): EmbeddedNode {
+    return this.#network(network).node;
+  }
+
+  trust(network: string): Trust {
+    return this.#network(network).trust;
+  }
+
+  get genesis(): Genesis {
+    return { federation: this.federation, main: this.trust(MAIN) };
+  }
+
+  connection(network: string, member: Member): Connection {
+    const { mspId, certificate, privateKey } = member;
+    const connection = connect({ client: this.node(network).client(), identity: { mspId, certificate }, privateKey });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  main(mspId = this.mainAuthorities[0], role = 'relay'): MainChain {
+    return new MainChain(this.connection(MAIN, this.member(mspId, role)), MAIN);
+  }
+
+  region(region: string, mspId: string, role: string): RegionalChain {
+    return new RegionalChain(this.connection(region, this.member(mspId, role)), region);
+  }
+
+  /** The outcome proof of a committed transaction, attested by as many as the policy needs. */
+  async prove(network: string, { transactionId }: Pick<Committed, 'transactionId'>): Promise<OutcomeProof> {
+    const attesters =
+      network === MAIN
+        ? this.mainAuthorities.slice(0, 3)
+        : [this.members(network).commission, this.members(network).hospitals[0]];
+    const statements = await Promise.all(
+      attesters.map((mspId) => {
+        const member = this.member(mspId, 'proxy');
+        const attester = createAttester({
+          connection: this.connection(network, member),
+          mspId,
+          certificate: member.certificate,
+          privateKey: member.privateKey,
+          network,
+          channel: network,
+          trustRootVersion: 1,
+        });
+        return attester.attest(transactionId);
+      }),
+    );
+    const [first] = statements;
+    if (first === undefined) throw new Error('no attesters');
+    return assembleProof(
+      first.envelope,
+      statements.map(({ attestation }) => attestation),
+    ) as OutcomeProof;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#connections) connection.close();
+    for (const { node } of this.#networks.values()) await node.close();
+  }
+
+  #network(network: string): Network {
+    const found = this.#networks.get(network);
+    if (found === undefined) throw new Error(`the testbed has no network ${network}`);
+    return found;
+  }
+
+  async #openNetwork(network: string): Promise<void> {
+    const isMain = network === MAIN;
+    const { commission, hospitals, auditor } = this.members(network);
+    const members = isMain ? this.mainAuthorities : [commission, ...hospitals, auditor];
+    const attesters = isMain ? members : [commission, ...hospitals];
+    const quorum = isMain ? 3 : 2;
+    const trust: Trust = {
+      network,
+      channel: network,
+      chaincode: isMain ? MAIN_CHAINCODE : REGIONAL_CHAINCODE,
+      version: 1,
+      endorsement: outOf(quorum, members, 'peer'),
+      attestation: outOf(quorum, attesters, 'client'),
+      attesters: { [ROLE_ATTRIBUTE]: 'proxy' },
+      organisations: members.map((mspId) => ({ mspId, roots: [this.authority(mspId).rootPem] })),
+      validFrom: 0,
+    };
+    const node = await openEmbedded(
+      {
+        network,
+        channel: network,
+        organisations: trust.organisations.map((organisation) => ({
+          ...organisation,
+          peer: this.authority(organisation.mspId).issue({ commonName: 'peer', role: 'peer' }),
+        })),
+        orderer: {
+          mspId: members[0] ?? '',
+          ...this.authority(members[0] ?? '').issue({ commonName: 'orderer', role: 'orderer' }),
+        },
+        chaincodes: [
+          {
+            name: trust.chaincode,
+            version: '1',
+            endorsement: trust.endorsement,
+            contracts: isMain ? mainContracts : regionalContracts,
+          },
+        ],
+      },
+      { folder: ':memory:' },
+    );
+    this.#networks.set(network, { node, trust });
+  }
+
+  async #found(overrides: (entry: RegionEntry) => RegionEntry): Promise<void> {
+    const approvers = this.mainAuthorities.slice(0, 3).map((mspId) => this.main(mspId, 'admin'));
+    await approvers[0]?.found(this.genesis);
+    for (const region of this.regions) {
+      await this.region(region, this.members(region).commission, 'admin').found(region, this.genesis);
+    }
+    const scopes = ['laboratory', 'imaging'].map((scope) => ({ scope, title: scope, titleZh: scope }));
+    for (const approver of approvers) await approver.approve({ kind: 'scopes', entry: { version: 1, scopes } });
+    for (const region of this.regions) {
+      const entry = overrides({
+        federation: this.federation,
+        region,
+        name: region,
+        version: 1,
+        trusts: [this.trust(region)],
+        relays: [
+          { url: 'http://127.0.0.1:1', certificate: this.member(this.members(region).commission, 'relay').certificate },
+        ],
+        holders: ['http://127.0.0.1:1'],
+        frozen: false,
+      });
+      await this.register(entry);
+    }
+  }
+
+  /** Registers or changes a region's entry and mirrors it in every region. */
+  async register(entry: RegionEntry): Promise<void> {
+    let committed: Committed | undefined;
+    for (const mspId of this.mainAuthorities.slice(0, 3))
+      committed = await this.main(mspId, 'admin').approve({ kind: 'region', entry });
+    if (committed === undefined) return;
+    const proof = await this.prove(MAIN, committed);
+    for (const region of this.regions)
+      await this.region(region, this.members(region).commission, 'relay').mirrorRegion(proof);
+  }
+}
+
+function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client'): string {
+  return `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
+}
