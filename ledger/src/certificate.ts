@@ -190,7 +190,8 @@ function parseExtension<T>(extension: Extension | undefined, type: new () => T):
 function attributesOf(value: OctetString | undefined): Record<string, string> {
   const attributes = Object.create(null) as Record<string, string>;
   if (!value) return attributes;
-  const { attrs } = JSON.parse(decodeUtf8(new Uint8Array(value.buffer))) as { attrs: Record<string, unknown> };
+  const { attrs } = JSON.parse(decodeUtf8(new Uint8Array(value.buffer))) as { attrs: unknown };
+  if (typeof attrs !== 'object' || attrs === null || Array.isArray(attrs)) throw new Error('attributes are no object');
   for (const [name, attribute] of Object.entries(attrs)) {
     if (typeof attribute !== 'string') throw new Error('attribute is not a text');
     attributes[name] = attribute;

@@ -1,6 +1,6 @@
 import { type Context, Contract } from '../src/fabric.ts';
 
-type Iterable = AsyncIterable<{ key: string; value: Uint8Array }>;
+type Rows = AsyncIterable<{ key: string; value: Uint8Array }>;
 
 /** What the conformance suite calls, on every engine. Strings in, JSON out. */
 export class ConformanceContract extends Contract {
@@ -87,11 +87,11 @@ export class ConformanceContract extends Contract {
   }
 
   async transient({ stub }: Context) {
-    return textOf(stub.getTransient().get('secret') ?? new Uint8Array());
+    return textOf(stub.getTransient().get('secret') ?? Buffer.alloc(0));
   }
 
   async putTransientLength({ stub }: Context, key: string) {
-    const { length } = stub.getTransient().get('secret') ?? new Uint8Array();
+    const { length } = stub.getTransient().get('secret') ?? Buffer.alloc(0);
     await stub.putState(key, Buffer.from(String(length)));
     return length;
   }
@@ -112,7 +112,7 @@ export class ConformanceContract extends Contract {
 
   async call({ stub }: Context, chaincode: string, channel: string, name: string, key: string, value: string) {
     const { status, message, payload } = await stub.invokeChaincode(chaincode, [name, key, value], channel);
-    return { status, message, payload: textOf(payload) };
+    return { status, message, payload: textOf(payload ?? Buffer.alloc(0)) };
   }
 
   /** Does what an honest contract must not. */
@@ -140,7 +140,7 @@ export class ConformanceContract extends Contract {
 
 async function entriesOf(rows: unknown) {
   const entries: { key: string; value: string }[] = [];
-  for await (const { key, value } of rows as Iterable) entries.push({ key, value: textOf(value) });
+  for await (const { key, value } of rows as Rows) entries.push({ key, value: textOf(value) });
   return entries;
 }
 

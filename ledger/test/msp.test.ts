@@ -1,9 +1,13 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { Certificate, KeyUsageFlags, type TBSCertificate } from '@peculiar/asn1-x509';
 import { describe, expect, it } from 'vitest';
 import { type AuthorityRecord, createAuthority, restoreAuthority } from '../src/ca.ts';
+import { toPem } from '../src/encoding.ts';
 import { readSerializedIdentity } from '../src/msp.ts';
 import { createSigner } from '../src/signer.ts';
 import { createMsp, type Organisation, VerifyError } from '../src/verify.ts';
+import { constrain, derOf, extend, forge, rename, use } from './fixture/forge.ts';
 import { authority, member, NOW, serialized } from './fixture/network.ts';
 
 const DAY_MS = 86_400_000;
@@ -146,6 +150,77 @@ describe('an organisation', () => {
     ];
     expect(bad.map((pem) => codeOf(() => msp.identify(pem, NOW)))).toEqual(bad.map(() => 'CERTIFICATE_INVALID'));
     expect(codeOf(() => msp.identify(certificate.trimEnd(), NOW))).toBe('accepted');
+  });
+});
+
+describe('a certificate its authority should not have signed', () => {
+  const { certificate } = member('AMSP', 'peer');
+  const trust = { ...organisation, intermediates: [] as string[] };
+  const judge = (change: (tbs: TBSCertificate) => void) =>
+    codeOf(() => createMsp(trust).identify(forge(root, certificate, change), NOW));
+
+  it('is refused', () => {
+    const isUnit = (type: string) => type === '2.5.4.11';
+    expect(judge(() => undefined)).toBe('accepted');
+    expect(judge((tbs) => constrain(tbs, { cA: true }))).toBe('CERTIFICATE_INVALID');
+    expect(judge((tbs) => use(tbs, KeyUsageFlags.keyAgreement))).toBe('CERTIFICATE_INVALID');
+    expect(judge((tbs) => rename(tbs, (type) => (isUnit(type) ? 0 : 1)))).toBe('CERTIFICATE_INVALID');
+    expect(judge((tbs) => rename(tbs, (type) => (isUnit(type) ? 2 : 1)))).toBe('accepted');
+    expect(judge((tbs) => Object.assign(tbs, { version: 0 }))).toBe('CERTIFICATE_INVALID');
+    expect(judge((tbs) => extend(tbs, '1.2.3.4', true, Buffer.of(5, 0)))).toBe('CERTIFICATE_INVALID');
+    expect(judge((tbs) => extend(tbs, '1.2.3.4', false, Buffer.of(5, 0)))).toBe('accepted');
+    expect(judge((tbs) => extend(tbs, '2.5.29.14', false, Buffer.of(5, 0)))).toBe('CERTIFICATE_INVALID');
+    for (const attributes of ['{', '{}', 'null', '{"attrs":7}', '{"attrs":[]}', '{"attrs":{"role":1}}']) {
+      const code = judge((tbs) => extend(tbs, '1.2.3.4.5.6.7.8.1', false, Buffer.from(attributes)));
+      expect(code, attributes).toBe('CERTIFICATE_INVALID');
+    }
+  });
+
+  it('is refused when it names two roles', () => {
+    const client = authority('AMSP').issue({ commonName: 'x', role: 'client', notBefore: NOW }).certificate;
+    const unit = AsnConvert.parse(derOf(client), Certificate).tbsCertificate.subject[1];
+    expect(judge((tbs) => unit && tbs.subject.push(unit))).toBe('CERTIFICATE_INVALID');
+  });
+
+  it('is refused with bytes after it', () => {
+    const longer = toPem('CERTIFICATE', Buffer.concat([derOf(certificate), Buffer.of(0)]));
+    expect(codeOf(() => createMsp(organisation).identify(longer, NOW))).toBe('CERTIFICATE_INVALID');
+  });
+
+  it('makes no authority', () => {
+    const sub = root.intermediate('sub');
+    const trusting = (change: (tbs: TBSCertificate) => void) => {
+      const pem = forge(root, sub.rootPem, change);
+      const issued = restoreAuthority({ ...sub.record(), certificate: pem }).issue({
+        commonName: 'x',
+        role: 'peer',
+        notBefore: NOW,
+      });
+      return codeOf(() => createMsp({ ...organisation, intermediates: [pem] }).identify(issued.certificate, NOW));
+    };
+    expect(trusting(() => undefined)).toBe('accepted');
+    expect(trusting((tbs) => use(tbs, KeyUsageFlags.cRLSign))).toBe('TRUST_INVALID');
+    expect(trusting((tbs) => constrain(tbs, { cA: false }))).toBe('TRUST_INVALID');
+  });
+
+  it('ends where the path length says', () => {
+    const chained = (pathLenConstraint: number) => {
+      const pem = forge(root, root.rootPem, (tbs) => constrain(tbs, { cA: true, pathLenConstraint }));
+      const sub = restoreAuthority({ ...root.record(), certificate: pem }).intermediate('sub');
+      const issued = sub.issue({ commonName: 'x', role: 'peer', notBefore: NOW });
+      const trusted = createMsp({ mspId: 'AMSP', roots: [pem], intermediates: [sub.rootPem] });
+      return codeOf(() => trusted.identify(issued.certificate, NOW));
+    };
+    expect([chained(1), chained(0)]).toEqual(['accepted', 'CERTIFICATE_UNTRUSTED']);
+  });
+
+  it('revokes nothing', () => {
+    const impostor = createAuthority({ mspId: 'AMSP', organisation: 'embedded', notBefore: NOW });
+    expect(codeOf(() => createMsp({ ...organisation, crls: [impostor.crl()] }))).toBe('TRUST_INVALID');
+    const mute = forge(root, root.rootPem, (tbs) => use(tbs, KeyUsageFlags.keyCertSign));
+    const crl = restoreAuthority(root.record()).crl();
+    expect(codeOf(() => createMsp({ mspId: 'AMSP', roots: [mute] }))).toBe('accepted');
+    expect(codeOf(() => createMsp({ mspId: 'AMSP', roots: [mute], crls: [crl] }))).toBe('TRUST_INVALID');
   });
 });
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { attest } from '../src/attest.ts';
 import { restoreAuthority } from '../src/ca.ts';
+import { Fields } from '../src/fields.ts';
 import {
   type Attestation,
   assembleProof,
@@ -151,6 +152,21 @@ describe('a proof is refused', () => {
     expect(codeOf(draftProof({ endorsers: [PEERS.a, second] }), { trusts: [trust] })).toBe('accepted');
   });
 
+  it('when only clients endorsed, whatever the policy says of members', () => {
+    const endorsers = [PEERS.a, member('BMSP', 'client')];
+    const trust = { ...TRUST, endorsement: "AND('AMSP.member','BMSP.member')" };
+    expect(codeOf(draftProof({ endorsers }), { trusts: [trust] })).toBe('ENDORSEMENT_POLICY');
+    expect(codeOf(draftProof(), { trusts: [trust] })).toBe('accepted');
+  });
+
+  it('when it repeats a field that Fabric would read twice', () => {
+    const repeat = (bytes: Uint8Array) => new Fields('X', bytes, { 1: 'bytes', 2: 'bytes*', 3: 'varint' });
+    expect(repeat(Buffer.from('0a016112016212016318ff01', 'hex')).repeated(2)).toHaveLength(2);
+    for (const hex of ['0a01610a0162', '18011801', '0801', '1a0161', '220161', '0a0261', '0a', '08']) {
+      expect(() => repeat(Buffer.from(hex, 'hex')), hex).toThrow(VerifyError);
+    }
+  });
+
   it('when attesters state something the envelope does not say', () => {
     expect(codeOf(draftProof({}, { transaction: 'ab'.repeat(32) }))).toBe('ATTESTATION_INVALID');
     expect(codeOf(draftProof({}, { envelopeHash: sha256(Buffer.of(1)).toString('base64url') }))).toBe(
@@ -160,6 +176,7 @@ describe('a proof is refused', () => {
     expect(codeOf(draftProof({}, { channel: 'main' }))).toBe('CHANNEL_MISMATCH');
     expect(codeOf(draftProof({}, { network: 'south' }))).toBe('NETWORK_MISMATCH');
     expect(codeOf({ ...draftProof(), network: 'south' })).toBe('NETWORK_MISMATCH');
+    expect(codeOf({ ...draftProof({}, { network: 'south' }), network: 'north' })).toBe('NETWORK_MISMATCH');
   });
 
   it('when it was committed invalid', () => {

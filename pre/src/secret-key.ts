@@ -40,7 +40,7 @@ export class SecretKey {
     return this.#publicKey;
   }
 
-  /** Overwrites the key; every later use throws KEY_INVALID. */
+  /** Overwrites the key; every later use of the secret throws KEY_INVALID. */
   wipe(): void {
     this.#bytes.fill(0);
   }

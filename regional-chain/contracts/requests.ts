@@ -87,12 +87,12 @@ export class RequestContract extends Contract {
   }
 
   /** Requesting side: records a practitioner's question and the regions it goes to. */
-  async ask(ctx: Context, json: string, keyCertificateId: string, homesJson: string): Promise<string> {
+  async ask(ctx: Context, json: string, homesJson: string): Promise<string> {
     requireRole(ctx, 'relay');
     const home = await foundation(ctx);
     const at = now(ctx);
     const signed = documentArgument(Request, json, home);
-    const keyCertificate = await keyCertificateOf(ctx, keyCertificateId);
+    const keyCertificate = await keyCertificateOf(ctx, signed.document.keyCertificate);
     if (keyCertificate === undefined) refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate');
     const mirror = await mirrorOf(ctx, home.region);
     if (!requesterHolds(signed, keyCertificate, mirror, at))
@@ -156,7 +156,8 @@ export class RequestContract extends Contract {
     const settle = (outcome: Outcome): Promise<string> =>
       writeOutcome(ctx, { outcome, request: signed, transactionId: ctx.stub.getTxID() });
     if (at > request.notAfter) return settle({ ...common, outcome: 'expired', scopes: [] });
-    if (patient === undefined) return settle({ ...common, outcome: 'absent', scopes: [] });
+    if (patient === undefined && certificateValid && !mirror.entry.frozen)
+      return settle({ ...common, outcome: 'absent', scopes: [] });
 
     const permitted = decisions.filter((decision) => decision.permitted).map(({ scope }) => scope);
     if (permitted.length === 0) {

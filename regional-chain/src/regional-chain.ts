@@ -128,13 +128,8 @@ export class RegionalChain {
   }
 
   /** Records a request. `onOrdered` is called when the orderer has it and its commit is still open. */
-  ask(
-    request: SignedBy<typeof Request>,
-    keyCertificateId: string,
-    homes: readonly string[],
-    options?: SubmitOptions,
-  ): Promise<Committed> {
-    return this.#submit('Requests:ask', [request, keyCertificateId, homes], options);
+  ask(request: SignedBy<typeof Request>, homes: readonly string[], options?: SubmitOptions): Promise<Committed> {
+    return this.#submit('Requests:ask', [request, homes], options);
   }
 
   /** Result: the `Outcome` as JSON, or `{"waiting":true}`. Refused with `DECIDED` when there is one already. */

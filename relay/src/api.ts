@@ -5,6 +5,7 @@ import {
   Hash,
   KeyCertificate,
   OpenedReceipt,
+  Outcome,
   OutcomeProof,
   PatientKey,
   ProxyKey,
@@ -15,6 +16,7 @@ import {
   Request,
   Revocation,
   ScopeEntry,
+  Time,
   TransactionId,
   Url,
 } from '@yilian/protocol';
@@ -126,9 +128,22 @@ export type AnswerReply = Static<typeof AnswerReply>;
 
 /** POST /v1/receipts: forwarded to the home region. */
 export const ReceiptSubmission = object({ receipt: OpenedReceipt.signed });
+/** `queued`: the home region has not confirmed yet; the relay goes on trying. Kind `accepted` has the same body. */
+export const ReceiptReply = object({ state: Type.Union([Type.Literal('committed'), Type.Literal('queued')]) });
+export type ReceiptReply = Static<typeof ReceiptReply>;
 
 /** POST /v1/accesses */
 export const AccessSubmission = AccessQuery.signed;
+export const AccessesReply = Type.Array(
+  object({
+    requestId: Hash,
+    request: Request.signed,
+    outcome: Type.Optional(Outcome),
+    transactionId: Type.Optional(TransactionId),
+    openedAt: Type.Optional(Time),
+    legs: Type.Array(object({ region: RegionId, outcome: Type.String(), at: Time, transactionId: TransactionId })),
+  }),
+);
 
 /** POST /v1/relay: one relay to another; the answer is an envelope too. */
 export const EnvelopeBody = Envelope.signed;
@@ -149,6 +164,31 @@ export const AskReply = Type.Union([
 export type AskReply = Static<typeof AskReply>;
 /** Kind `receipt`, answered by kind `accepted`. */
 export const ReceiptBody = object({ receipt: OpenedReceipt.signed });
+
+/** GET /v1/dead-letters, for operators: jobs the relay gave up on. */
+export const DeadLetter = object({
+  id: Type.String(),
+  name: Type.String(),
+  reason: Type.String(),
+  failedAt: Time,
+  attempts: Type.Integer(),
+});
+export type DeadLetter = Static<typeof DeadLetter>;
+export const DeadLettersReply = Type.Array(DeadLetter);
+export const DeadLetterParameter = object({ id: Type.String({ pattern: '^(legs|decide|mirror)\\.[0-9]{1,16}$' }) });
+export const Replayed = object({ replayed: Type.Literal(true) });
+
+/** GET /ready: 200 when all hold, else 503. */
+export const ReadyReply = object({
+  ready: Type.Boolean(),
+  redis: Type.Boolean(),
+  regional: Type.Boolean(),
+  main: Type.Boolean(),
+  /** Age of the view of the main chain, milliseconds. */
+  viewAgeMs: Type.Integer(),
+});
+export type ReadyReply = Static<typeof ReadyReply>;
+export const HealthReply = object({ healthy: Type.Literal(true) });
 
 export const PseudonymParameter = object({ pseudonym: Pseudonym });
 export const HashParameter = object({ id: Hash });

@@ -73,7 +73,7 @@ class KuboBlocks implements LocalStore {
   async replace(cid: Cid, bytes: Uint8Array, { signal }: CallOptions = {}): Promise<void> {
     await this.write(cid, bytes, signal);
     if (!((await this.read(cid, { signal })) instanceof Uint8Array)) {
-      throw new VaultError('UNAVAILABLE', 'Kubo kept its bad block (Datastore.WriteThrough must be on)', { cid });
+      throw new VaultError('UNAVAILABLE', 'Kubo kept its bad block; see the settings in the README', { cid });
     }
   }
 

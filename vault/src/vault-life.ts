@@ -18,7 +18,7 @@ export class VaultLife {
 
   /** The caller's signal joined with the vault's own. @throws CLOSED, or the reason of an aborted signal */
   signal(signal: AbortSignal | undefined): AbortSignal {
-    const joined = signal === undefined ? this.#end.signal : AbortSignal.any([this.#end.signal, signal]);
+    const joined = AbortSignal.any(signal === undefined ? [this.#end.signal] : [this.#end.signal, signal]);
     joined.throwIfAborted();
     return joined;
   }

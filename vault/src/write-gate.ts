@@ -25,8 +25,10 @@ export class WriteGate {
 
   /** Waits for a collector, then keeps collectors out until disposed. */
   async enter(signal?: AbortSignal): Promise<Disposable> {
-    while (this.#inside === 0 && !take(this.#writers, 'BEGIN; SELECT * FROM sqlite_schema'))
-      await delay(RETRY_MS, undefined, { signal });
+    while (this.#inside === 0 && !take(this.#writers, 'BEGIN; SELECT * FROM sqlite_schema')) {
+      await delay(RETRY_MS);
+      signal?.throwIfAborted();
+    }
     this.#inside += 1;
     return {
       [Symbol.dispose]: () => {

@@ -80,6 +80,31 @@ describe('the embedded vault', () => {
     expect(await vault.verify(kept)).toMatchObject({ blocks: 1, missing: 0 });
   });
 
+  it('takes many puts at once, some of the same bytes', async () => {
+    await using folder = await temporaryFolder();
+    await using vault = await openBlockVault({ folder: folder.path });
+    const warnings: unknown[] = [];
+    const note = (warning: unknown) => warnings.push(warning);
+    process.on('warning', note);
+    const seeds = Array.from({ length: 40 }, (_, n) => `put ${n % 20}`);
+    const stored = await Promise.all(seeds.map((seed) => vault.put(inChunks(bytesOf(seed, 1000)))));
+    await Promise.all(stored.slice(0, 20).map(({ cid }, n) => (n < 10 ? vault.unpin(cid) : vault.verify(cid))));
+    process.off('warning', note);
+    expect(
+      vault
+        .pins()
+        .map((pin) => pin.cid)
+        .toSorted(),
+    ).toEqual(
+      stored
+        .slice(10, 20)
+        .map((put) => put.cid)
+        .toSorted(),
+    );
+    expect(await blockFiles(folder.path)).toHaveLength(10);
+    expect(warnings).toEqual([]);
+  });
+
   it('mends a damaged block when the same bytes are put again', async () => {
     await using engine = await embedded();
     await using vault = await engine.open({});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
+import { CID, type MultihashDigest } from 'multiformats';
 import { base58btc } from 'multiformats/bases/base58';
-import { CID } from 'multiformats/cid';
 import { describe, expect, it } from 'vitest';
 import { importDag } from '../src/dag.ts';
 import { parseCid, VaultError } from '../src/index.ts';
@@ -10,7 +10,7 @@ import { GOLDEN, GOLDEN_ZEROS } from './golden.ts';
 const { signal } = new AbortController();
 const nowhere = () => Promise.resolve();
 const RAW = GOLDEN[1].cid;
-const digest = CID.parse(RAW).multihash;
+const digest = CID.parse(RAW).multihash as MultihashDigest<0x12>;
 
 describe('the CID of a file', () => {
   it.each(GOLDEN)('is $cid for $sizeBytes bytes of "$seed"', async ({ seed, sizeBytes, cid }) => {

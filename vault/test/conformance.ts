@@ -10,10 +10,7 @@ export interface Engine {
 }
 
 /** What holds for every engine. Call it inside a `describe`. */
-export function vaultConformance(
-  start: () => Promise<Engine & AsyncDisposable>,
-  other: () => Promise<StoredVault>,
-): void {
+export function vaultConformance(start: () => Promise<Engine & AsyncDisposable>): void {
   let engine: Engine & AsyncDisposable;
   let vault: StoredVault;
   let replica: StoredVault;

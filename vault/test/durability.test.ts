@@ -1,16 +1,29 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { openBlockVault, parseCid } from '../src/index.ts';
-import { blockFiles, bytesOf, collect, failureOf, inChunks, MIB, temporaryFolder } from './fixtures.ts';
+import { openBlockVault, parseCid, serveGateway, type VaultFault } from '../src/index.ts';
+import {
+  blockFiles,
+  bytesOf,
+  collect,
+  damageFile,
+  failureOf,
+  inChunks,
+  MIB,
+  temporaryFolder,
+  temporaryVault,
+} from './fixtures.ts';
 
-function start(
-  script: string,
-  ...args: string[]
-): AsyncDisposable & { child: ChildProcessWithoutNullStreams; line(): Promise<string> } {
+interface Running extends AsyncDisposable {
+  child: ChildProcessWithoutNullStreams;
+  ended: Promise<unknown>;
+  line(): Promise<string>;
+}
+
+function start(script: string, ...args: string[]): Running {
   const child = spawn(process.execPath, [join(import.meta.dirname, script), ...args]);
   const ended = once(child, 'exit');
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
@@ -108,14 +121,31 @@ describe('a full disk', () => {
       await mkdir(small);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', small]);
       try {
-        await using vault = await openBlockVault({ folder: small });
+        await using replica = await temporaryVault();
+        const gateway = await serveGateway(replica, { host: '127.0.0.1', port: 0 });
+        const faults: VaultFault[] = [];
+        await using vault = await openBlockVault({
+          folder: small,
+          holders: [gateway.url],
+          onFault: (fault) => faults.push(fault),
+        });
         const kept = await vault.put(inChunks(bytesOf('kept', MIB)));
         expect((await failureOf(vault.put(inChunks(bytesOf('too much', 12 * MIB))))).code).toBe('DISK_FULL');
         expect(vault.pins()).toEqual([kept]);
         expect(await blockFiles(small)).toHaveLength(1);
         expect(await readdir(join(small, 'unfinished'))).toEqual([]);
-        expect((await vault.put(inChunks(bytesOf('fits', 2 * MIB)))).sizeBytes).toBe(2 * MIB);
+        await vault.unpin((await vault.put(inChunks(bytesOf('fits', 2 * MIB)))).cid);
         expect(await collect(vault.get(kept.cid, kept))).toEqual(bytesOf('kept', MIB));
+
+        await replica.put(inChunks(bytesOf('kept', MIB)));
+        const [file = ''] = await blockFiles(small);
+        await damageFile(file, 'flip');
+        await writeFile(join(small, 'filler'), new Uint8Array(6 * MIB)).catch(() => undefined);
+        const result = await vault.verify(kept.cid, { repair: true });
+        expect(result).toMatchObject({ corrupt: 1, repaired: 0 });
+        expect(await collect(vault.get(kept.cid, kept))).toEqual(bytesOf('kept', MIB));
+        expect(faults[1]).toMatchObject({ kind: 'corrupt', repaired: false, cause: { code: 'DISK_FULL' } });
+        await gateway.close();
       } finally {
         execFileSync('umount', [small]);
       }

@@ -57,14 +57,14 @@ describe('a vault that reads from holders', () => {
 
   it('asks only for the blocks a range needs', async () => {
     await using good = await goodHolder();
-    const asked: string[] = [];
+    let asked = 0;
     const counting: typeof fetch = (input, init) => {
-      asked.push(String(input));
+      asked += 1;
       return fetch(input, init);
     };
     await using vault = openRemoteVault({ holders: [good.url], fetch: counting });
     await collect(vault.get(good.cid, { sizeBytes: SIZE_BYTES, offset: 2 * MIB, length: 1 }));
-    expect(asked).toHaveLength(2);
+    expect(asked).toBe(2);
   });
 
   it('does not read far ahead of a reader who is slow', async () => {

@@ -67,10 +67,10 @@ export async function startKuboStub() {
     calls.push(call);
     answer(call, searchParams, request).then(
       (result) => response.end(result instanceof Uint8Array ? result : JSON.stringify(result)),
-      (error: Error) =>
-        response
-          .writeHead(500, { 'content-type': 'application/json' })
-          .end(JSON.stringify({ Message: error.message, Code: 0, Type: 'error' })),
+      (error: unknown) => {
+        response.writeHead(500, { 'content-type': 'application/json' });
+        response.end(JSON.stringify({ Message: error instanceof Error ? error.message : '', Code: 0, Type: 'error' }));
+      },
     );
   });
   return { ...server, blocks, key, calls };

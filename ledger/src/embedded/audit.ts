@@ -49,8 +49,13 @@ export async function auditChain(store: Store, channel: Channel): Promise<Audit>
     const transactions = store.transactionsOf(number);
     const metadata = common.BlockMetadata.deserializeBinary(block.metadata).getMetadataList_asU8();
     const header = decodeHeader(block.header);
-    const expected = makeHeader(number, hash, transactions.map(({ envelope }) => envelope));
-    if (!same(headerBytes(header), headerBytes(expected))) throw broken('header does not match its contents or predecessor');
+    const expected = makeHeader(
+      number,
+      hash,
+      transactions.map(({ envelope }) => envelope),
+    );
+    if (!same(headerBytes(header), headerBytes(expected)))
+      throw broken('header does not match its contents or predecessor');
     hash = headerHash(header);
     if (!same(block.hash, hash)) throw broken('hash is not that of its header');
     if (!signed(block, metadata[SIGNATURES] as Uint8Array, certificates, channel.orderer.mspId)) {
@@ -120,7 +125,9 @@ function signed(
     const { fingerprint } = readCertificate(identity.certificate);
     const certificate = certificates.find((known) => known.fingerprint === fingerprint);
     const message = [metadata.getValue_asU8(), signature.getSignatureHeader_asU8(), headerBytes(decodeHeader(header))];
-    return identity.mspId === mspId && certificate?.verify(Buffer.concat(message), signature.getSignature_asU8()) === true;
+    return (
+      identity.mspId === mspId && certificate?.verify(Buffer.concat(message), signature.getSignature_asU8()) === true
+    );
   } catch {
     return false;
   }

@@ -1,8 +1,8 @@
-import { common, peer } from '@hyperledger/fabric-protos';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { common, peer } from '@hyperledger/fabric-protos';
+import { sha256 } from './proposal.ts';
 import type { Signer } from './signer.ts';
 import type { BlockRecord, TransactionRecord } from './store.ts';
-import { sha256 } from './proposal.ts';
 import { readAction, readTransaction } from './transaction.ts';
 
 /** Indexes of a block's metadata. */
@@ -97,7 +97,11 @@ export function assembleBlock(block: BlockRecord, transactions: readonly Transac
 }
 
 /** `peer.FilteredBlock`: verdicts and events without payloads. */
-export function filterBlock(channel: string, number: number, transactions: readonly TransactionRecord[]): peer.FilteredBlock {
+export function filterBlock(
+  channel: string,
+  number: number,
+  transactions: readonly TransactionRecord[],
+): peer.FilteredBlock {
   const filtered = new peer.FilteredBlock();
   filtered.setChannelId(channel);
   filtered.setNumber(number);

@@ -55,6 +55,7 @@ export class Committer {
   #height: number;
   /** After a block could not be written, transactions are accepted only once they are written. */
   #degraded = false;
+  #closed = false;
 
   constructor(options: CommitterOptions) {
     const { store, batch } = options;
@@ -70,8 +71,10 @@ export class Committer {
     return this.#height;
   }
 
-  get overloaded(): boolean {
-    return this.#queue.length >= this.#options.maxPending;
+  /** Why nothing can be submitted now. */
+  get refusal(): string | undefined {
+    if (this.#closed) return 'the embedded Fabric node is closing';
+    return this.#queue.length >= this.#options.maxPending ? 'the queue of the embedded orderer is full' : undefined;
   }
 
   /**
@@ -105,8 +108,9 @@ export class Committer {
     while (this.#height <= block) await once(this.#events, 'block', { signal });
   }
 
-  /** Waits until the queue is empty. */
-  async drained(): Promise<void> {
+  /** Takes nothing more, and waits until what was taken is written. */
+  async close(): Promise<void> {
+    this.#closed = true;
     await this.#running;
   }
 
@@ -168,7 +172,8 @@ export class Committer {
     });
     const codes = Uint8Array.from(transactions, ({ code }) => code);
     const { updates } = validator;
-    const commitHash = number === 0 ? new Uint8Array() : nextCommitHash(codes, encodeUpdates(updates), this.#commitHash);
+    const commitHash =
+      number === 0 ? new Uint8Array() : nextCommitHash(codes, encodeUpdates(updates), this.#commitHash);
     const metadata = makeMetadata(header, channel.orderer, codes, commitHash);
     const hash = headerHash(header);
     store.append({

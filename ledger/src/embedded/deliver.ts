@@ -79,7 +79,9 @@ export class Deliver {
     const { channel, clock, committer } = this.#options;
     try {
       const payload = common.Payload.deserializeBinary(common.Envelope.deserializeBinary(request).getPayload_asU8());
-      const header = common.ChannelHeader.deserializeBinary(payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array());
+      const header = common.ChannelHeader.deserializeBinary(
+        payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array(),
+      );
       const seconds = header.getTimestamp()?.getSeconds() ?? 0;
       if (Math.abs(clock() - seconds * 1000) > TIME_WINDOW_MS) return Status.BAD_REQUEST;
       if (header.getChannelId() !== channel.name) return Status.NOT_FOUND;

@@ -81,7 +81,9 @@ export class Endorser {
       const signers = set.map((mspId): Principal => ({ mspId, roles: PEER_ROLES }));
       return policies.every((policy) => policy !== undefined && satisfies(policy, signers));
     });
-    const smallest = sets.filter((set) => !sets.some((other) => other !== set && other.every((one) => set.includes(one))));
+    const smallest = sets.filter(
+      (set) => !sets.some((other) => other !== set && other.every((one) => set.includes(one))),
+    );
     const first = (set: readonly string[]) => (set.includes(preferred) ? 0 : 1);
     const ordered = smallest.sort((a, b) => first(a) - first(b) || a.length - b.length);
     this.#layouts.set(key, ordered);

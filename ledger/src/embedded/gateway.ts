@@ -88,7 +88,7 @@ export class Gateway {
     }
     const transaction = this.#order(envelope.serializeBinary());
     const { committer } = this.#options;
-    if (committer.overloaded) throw new RpcError(status.UNAVAILABLE, 'the queue of the embedded orderer is full');
+    if (committer.refusal) throw new RpcError(status.UNAVAILABLE, committer.refusal);
     try {
       await committer.submit(transaction);
     } catch (error) {
@@ -98,7 +98,10 @@ export class Gateway {
   }
 
   async commitStatus(bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const signed = decode(() => gateway.SignedCommitStatusRequest.deserializeBinary(bytes), 'a commit status request is required');
+    const signed = decode(
+      () => gateway.SignedCommitStatusRequest.deserializeBinary(bytes),
+      'a commit status request is required',
+    );
     const request = decode(
       () => gateway.CommitStatusRequest.deserializeBinary(signed.getRequest_asU8()),
       'invalid status request',
@@ -107,7 +110,12 @@ export class Gateway {
     if (request.getIdentity_asU8().length === 0) throw new RpcError(status.INVALID_ARGUMENT, 'no identity provided');
     if (request.getChannelId() === '') throw new RpcError(status.INVALID_ARGUMENT, 'no channel ID provided');
     if (txId === '') throw new RpcError(status.INVALID_ARGUMENT, 'transaction ID should not be empty');
-    this.#authorise(request.getChannelId(), request.getIdentity_asU8(), signed.getRequest_asU8(), signed.getSignature_asU8());
+    this.#authorise(
+      request.getChannelId(),
+      request.getIdentity_asU8(),
+      signed.getRequest_asU8(),
+      signed.getSignature_asU8(),
+    );
     try {
       const { code, block } = await this.#options.committer.status(txId, signal);
       const answer = new gateway.CommitStatusResponse();
@@ -128,7 +136,12 @@ export class Gateway {
       () => gateway.ChaincodeEventsRequest.deserializeBinary(signed.getRequest_asU8()),
       'invalid chaincode events request',
     );
-    this.#authorise(request.getChannelId(), request.getIdentity_asU8(), signed.getRequest_asU8(), signed.getSignature_asU8());
+    this.#authorise(
+      request.getChannelId(),
+      request.getIdentity_asU8(),
+      signed.getRequest_asU8(),
+      signed.getSignature_asU8(),
+    );
     const { store, committer } = this.#options;
     const after = request.getAfterTransactionId();
     let passed = after === '';
@@ -200,7 +213,8 @@ export class Gateway {
       const why = 'no combination of peers can be derived which satisfy the endorsement policy';
       throw new RpcError(status.FAILED_PRECONDITION, `${why}: chaincode ${proposal.chaincode}`);
     };
-    const [[starter = own] = []] = plan([]);
+    const [preferred = []] = plan([]);
+    const starter = preferred.includes(own) ? own : (preferred[0] as string);
     const refused = this.#check(proposal);
     const first = refused === undefined ? await endorser.endorse(proposal, starter, signal) : undefined;
     if (!first?.endorsement) {
@@ -257,16 +271,21 @@ export class Gateway {
       throw unsuccessful('BAD_REQUEST', 'could not determine channel ID: bad payload');
     }
     const { creator, nonce, payload, signature, txId, type } = transaction;
-    if (transaction.channel !== channel.name) throw unsuccessful('NOT_FOUND', `channel ${transaction.channel} not found`);
+    if (transaction.channel !== channel.name)
+      throw unsuccessful('NOT_FOUND', `channel ${transaction.channel} not found`);
     if (type !== ENDORSER_TRANSACTION) throw unsuccessful('BAD_REQUEST', 'only endorser transactions are supported');
     try {
       const identity = channel.identify(creator, clock());
       if (!identity.verify(payload, signature) || !mayWrite(identity)) throw new Error('not a writer');
     } catch {
       const policy = "this policy requires 1 of the 'Writers' sub-policies to be satisfied: permission denied";
-      throw unsuccessful('FORBIDDEN', `implicit policy evaluation failed - 0 sub-policies were satisfied, but ${policy}`);
+      throw unsuccessful(
+        'FORBIDDEN',
+        `implicit policy evaluation failed - 0 sub-policies were satisfied, but ${policy}`,
+      );
     }
-    if (txId !== transactionId(nonce, creator)) throw unsuccessful('BAD_REQUEST', 'transaction ID is not the computed one');
+    if (txId !== transactionId(nonce, creator))
+      throw unsuccessful('BAD_REQUEST', 'transaction ID is not the computed one');
     return transaction;
   }
 
@@ -278,7 +297,10 @@ export class Gateway {
       if (!identity.verify(message, signature) || !mayRead(identity)) throw new Error('not a reader');
     } catch {
       const why = `[/Channel/Application/Readers] on channel [${channelName}]`;
-      throw new RpcError(status.PERMISSION_DENIED, `failed evaluating policy on signed data during check policy ${why}`);
+      throw new RpcError(
+        status.PERMISSION_DENIED,
+        `failed evaluating policy on signed data during check policy ${why}`,
+      );
     }
   }
 }

@@ -69,6 +69,7 @@ export function createInProcessClient(service: Service, closing: AbortSignal): G
     const call = new Call(options, closing);
     const run = async () => {
       await Promise.resolve();
+      call.signal.throwIfAborted();
       const request = Uint8Array.from(serialize(argument));
       return deserialize(bufferOf(await call.within(methodOf(path, 'unary').call(request, call.signal))));
     };

@@ -1,5 +1,5 @@
-import type { GrpcClient } from '@hyperledger/fabric-gateway';
 import { status } from '@grpc/grpc-js';
+import type { GrpcClient } from '@hyperledger/fabric-gateway';
 import { VerifyError } from '../errors.ts';
 import type { Organisation } from '../msp.ts';
 import { type Audit, auditChain } from './audit.ts';
@@ -105,7 +105,7 @@ export async function openEmbedded(config: EmbeddedConfig, options: EmbeddedOpti
 
   const close = async (): Promise<void> => {
     if (closing.signal.aborted) return;
-    await committer.drained();
+    await committer.close();
     closing.abort(new RpcError(status.UNAVAILABLE, 'the embedded Fabric node is closing'));
     await Promise.all([...served].map((server) => server.close()));
     const release = await lock.write();

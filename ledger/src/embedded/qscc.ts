@@ -24,12 +24,20 @@ export function queryLedger(store: Store, channel: string, args: readonly Uint8A
     case 'GetBlockByHash': {
       const hash = args[2] as Uint8Array;
       const hex = Buffer.from(hash).toString('hex');
-      return blockOr(store, store.blockByHash(hash), `Failed to get block hash ${hex}, error no such block hash [${hex}] in index`);
+      return blockOr(
+        store,
+        store.blockByHash(hash),
+        `Failed to get block hash ${hex}, error no such block hash [${hex}] in index`,
+      );
     }
     case 'GetBlockByTxID': {
       const transaction = store.transaction(key);
       const block = transaction && store.block(transaction.block);
-      return blockOr(store, block, `Failed to get block for txID ${key}, error no such transaction ID [${key}] in index`);
+      return blockOr(
+        store,
+        block,
+        `Failed to get block for txID ${key}, error no such transaction ID [${key}] in index`,
+      );
     }
     case 'GetTransactionByID':
       return processed(store, key);

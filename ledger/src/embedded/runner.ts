@@ -65,7 +65,8 @@ export class Runner {
     let over = false;
     const onEscape = (fault: unknown) => {
       if (over) this.#options.onFault(fault);
-      else fail(`chaincode ${chaincode} let an error escape, ${String((fault as Error | undefined)?.message ?? fault)}`);
+      else
+        fail(`chaincode ${chaincode} let an error escape, ${String((fault as Error | undefined)?.message ?? fault)}`);
     };
     try {
       const calls = new Set([chaincode]);

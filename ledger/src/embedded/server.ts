@@ -122,11 +122,7 @@ function endOf(call: { on(event: 'cancelled', listener: () => void): unknown }, 
 }
 
 /** Writes no faster than the client reads. */
-async function pump(
-  responses: AsyncIterable<Uint8Array>,
-  call: Writable,
-  signal: AbortSignal,
-): Promise<void> {
+async function pump(responses: AsyncIterable<Uint8Array>, call: Writable, signal: AbortSignal): Promise<void> {
   try {
     for await (const response of responses) {
       signal.throwIfAborted();

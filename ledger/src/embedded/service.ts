@@ -23,7 +23,11 @@ export interface ServiceLimits {
 }
 
 /** The methods real Fabric's gateway peer offers to clients. */
-export function createService(gateway: Gateway, deliver: Deliver, { concurrency, messageBytes }: ServiceLimits): Service {
+export function createService(
+  gateway: Gateway,
+  deliver: Deliver,
+  { concurrency, messageBytes }: ServiceLimits,
+): Service {
   let running = 0;
   const unary = (call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>): Method => ({
     kind: 'unary',
@@ -49,7 +53,10 @@ export function createService(gateway: Gateway, deliver: Deliver, { concurrency,
       '/gateway.Gateway/ChaincodeEvents',
       { kind: 'stream', call: (request, signal) => gateway.chaincodeEvents(request, signal) },
     ],
-    ['/protos.Deliver/Deliver', { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, false, signal) }],
+    [
+      '/protos.Deliver/Deliver',
+      { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, false, signal) },
+    ],
     [
       '/protos.Deliver/DeliverFiltered',
       { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, true, signal) },

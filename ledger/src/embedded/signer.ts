@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { msp } from '@hyperledger/fabric-protos';
 import type { Credential } from '../ca.ts';
-import { toLowS } from '../signature.ts';
+import { createSigner, type Sign } from '../signer.ts';
 import { EmbeddedError } from './errors.ts';
 
 /** A key of the node: a peer that endorses, or the orderer. */
@@ -11,7 +11,7 @@ export class Signer {
   readonly certificate: string;
   /** `msp.SerializedIdentity` */
   readonly identity: Uint8Array;
-  readonly #key: KeyObject;
+  readonly #sign: Sign;
 
   /** @throws EmbeddedError CONFIG_INVALID when key and certificate do not belong together */
   constructor(mspId: string, { certificate, privateKey }: Credential) {
@@ -19,8 +19,9 @@ export class Signer {
     this.certificate = certificate;
     this.identity = serializeIdentity(mspId, certificate);
     try {
-      this.#key = createPrivateKey(privateKey);
-      if (!createPublicKey(this.#key).equals(new X509Certificate(certificate).publicKey)) throw new Error('other key');
+      const key = createPrivateKey(privateKey);
+      if (!createPublicKey(key).equals(new X509Certificate(certificate).publicKey)) throw new Error('other key');
+      this.#sign = createSigner(key);
     } catch {
       throw new EmbeddedError('CONFIG_INVALID', `Certificate and private key of ${mspId} are no pair`);
     }
@@ -28,7 +29,7 @@ export class Signer {
 
   /** ECDSA over SHA-256, DER, low S. */
   sign(...message: readonly Uint8Array[]): Uint8Array {
-    return toLowS(sign('sha256', Buffer.concat(message), this.#key));
+    return this.#sign(Buffer.concat(message));
   }
 }
 

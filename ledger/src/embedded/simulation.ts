@@ -1,8 +1,15 @@
 import type { Iterators } from 'fabric-shim';
-import { compareKeys, encodeReadWriteSet, type NamespaceSet, type RangeRead, type Read, type Version } from './rwset.ts';
+import {
+  compareKeys,
+  decodeReadWriteSet,
+  encodeReadWriteSet,
+  type NamespaceSet,
+  type RangeRead,
+  type Read,
+  type Version,
+} from './rwset.ts';
 import type { StateRow, Store } from './store.ts';
 import { readAction, readTransaction } from './transaction.ts';
-import { decodeReadWriteSet } from './rwset.ts';
 
 /** A page of a range and where the next one starts; '' when there is none. */
 export interface Page {
@@ -50,7 +57,8 @@ export class Simulation {
   put(namespace: string, key: string, value: Uint8Array): void {
     const { writes } = this.#record(namespace);
     requireKey(key);
-    if (this.#paged) throw this.#unsupported('Transaction has already performed a paginated query. Writes are not allowed');
+    if (this.#paged)
+      throw this.#unsupported('Transaction has already performed a paginated query. Writes are not allowed');
     this.#wrote = true;
     writes.set(key, value.length === 0 ? null : Uint8Array.from(value));
   }
@@ -73,7 +81,12 @@ export class Simulation {
       for (const { key, version } of fetched) reads.push({ key, version });
     };
     fetch();
-    ranges.set(`${ranges.size}`, () => ({ start, end: exhausted ? end : (reads.at(-1)?.key ?? end), exhausted, reads }));
+    ranges.set(`${ranges.size}`, () => ({
+      start,
+      end: exhausted ? end : (reads.at(-1)?.key ?? end),
+      exhausted,
+      reads,
+    }));
     let served = 0;
     return () => {
       if (!exhausted && cursor >= rows.length - 1) fetch();
@@ -176,5 +189,7 @@ function requireKey(key: string): void {
 
 /** The same range read twice is recorded once. */
 function unique(ranges: readonly RangeRead[]): RangeRead[] {
-  return [...new Map(ranges.map((range) => [JSON.stringify([range.start, range.end, range.exhausted]), range])).values()];
+  return [
+    ...new Map(ranges.map((range) => [JSON.stringify([range.start, range.end, range.exhausted]), range])).values(),
+  ];
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { EmbeddedError } from './errors.ts';
@@ -79,7 +79,9 @@ export class Store {
   constructor({ folder, network, channel, maxBytes }: StoreOptions) {
     try {
       if (folder !== ':memory:') mkdirSync(folder, { recursive: true, mode: 0o700 });
-      this.#db = new DatabaseSync(folder === ':memory:' ? folder : join(folder, 'ledger.sqlite'));
+      const file = folder === ':memory:' ? folder : join(folder, 'ledger.sqlite');
+      this.#db = new DatabaseSync(file);
+      if (file !== ':memory:') chmodSync(file, 0o600);
     } catch (cause) {
       throw storeError(cause);
     }

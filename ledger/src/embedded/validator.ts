@@ -3,7 +3,15 @@ import type { Identity } from '../msp.ts';
 import { satisfies } from '../policy.ts';
 import type { Channel } from './config.ts';
 import { mayWrite, sha256, transactionId } from './proposal.ts';
-import { compareKeys, decodeReadWriteSet, type NamespaceSet, type RangeRead, type Read, sameVersion, type Updates } from './rwset.ts';
+import {
+  compareKeys,
+  decodeReadWriteSet,
+  type NamespaceSet,
+  type RangeRead,
+  type Read,
+  sameVersion,
+  type Updates,
+} from './rwset.ts';
 import type { Store } from './store.ts';
 import { type Action, readAction, type Transaction } from './transaction.ts';
 
@@ -44,7 +52,8 @@ export class Validator {
     } catch {
       return refused(Code.INVALID_ENDORSER_TRANSACTION);
     }
-    if (this.#seen.has(transaction.txId) || this.#store.transaction(transaction.txId)) return refused(Code.DUPLICATE_TXID);
+    if (this.#seen.has(transaction.txId) || this.#store.transaction(transaction.txId))
+      return refused(Code.DUPLICATE_TXID);
     let sets: NamespaceSet[];
     try {
       sets = decodeReadWriteSet(action.readWriteSet);

@@ -45,7 +45,13 @@ test('a record published in region A is released to a doctor of region B, until 
   await chain.enrol(patientKey, await testbed.prove('main', registered));
   const scopeSecret = patient.scopeKey({ region: 'region-a', scope: 'laboratory', epoch: 1 });
   const scopeKey = scopeSecret.publicKey();
-  await chain.bind(signDocument(ScopeKey, { ...common, scope: 'laboratory', epoch: 1, key: toBase64url(scopeKey.toBytes()), signedAt }, [signer]));
+  await chain.bind(
+    signDocument(
+      ScopeKey,
+      { ...common, scope: 'laboratory', epoch: 1, key: toBase64url(scopeKey.toBytes()), signedAt },
+      [signer],
+    ),
+  );
 
   const recordId = random(16);
   const secret = newContentSecret();
@@ -78,16 +84,27 @@ test('a record published in region A is released to a doctor of region B, until 
       federation,
       region: 'region-b',
       mspId: 'HospitalB1',
-      certificate: (await import('node:crypto')).createHash('sha256').update(new (await import('node:crypto')).X509Certificate(doctor.certificate).raw).digest('hex'),
+      certificate: (await import('node:crypto'))
+        .createHash('sha256')
+        .update(new (await import('node:crypto')).X509Certificate(doctor.certificate).raw)
+        .digest('hex'),
       suite,
       key: toBase64url(doctorSecret.publicKey().toBytes()),
       notBefore: signedAt - 1000,
       notAfter: signedAt + 86_400_000,
       signedAt,
     },
-    [doctor, { sign: (message) => new (Object.getPrototypeOf(signer).constructor)(doctorSecret).sign(message), verifyingKey: () => doctorSecret.publicKey() } as typeof signer],
+    [
+      doctor,
+      {
+        sign: (message) => new (Object.getPrototypeOf(signer).constructor)(doctorSecret).sign(message),
+        verifyingKey: () => doctorSecret.publicKey(),
+      } as typeof signer,
+    ],
   );
-  const practitionerTx = await testbed.region('region-b', 'HospitalB1', 'hospital').registerPractitioner(keyCertificate);
+  const practitionerTx = await testbed
+    .region('region-b', 'HospitalB1', 'hospital')
+    .registerPractitioner(keyCertificate);
   const registration = await testbed.prove('region-b', practitionerTx);
   const keyCertificateId = documentId('key-certificate', keyCertificate.document);
 
@@ -95,7 +112,18 @@ test('a record published in region A is released to a doctor of region B, until 
     const { ProxyKey } = await import('@yilian/protocol');
     const proxy = testbed.member(mspId, 'proxy');
     await testbed.region('region-a', mspId, 'proxy').registerProxy(
-      signDocument(ProxyKey, { federation, region: 'region-a', mspId, url: 'http://127.0.0.1:1', key: toBase64url(SecretKey.random().publicKey().toBytes()), signedAt }, [proxy]),
+      signDocument(
+        ProxyKey,
+        {
+          federation,
+          region: 'region-a',
+          mspId,
+          url: 'http://127.0.0.1:1',
+          key: toBase64url(SecretKey.random().publicKey().toBytes()),
+          signedAt,
+        },
+        [proxy],
+      ),
     );
   }
   const grant = signDocument(
@@ -143,7 +171,7 @@ test('a record published in region A is released to a doctor of region B, until 
       [doctor],
     );
   const request = ask();
-  await testbed.region('region-b', 'CommissionB', 'relay').ask(request, keyCertificateId, ['region-a']);
+  await testbed.region('region-b', 'CommissionB', 'relay').ask(request, ['region-a']);
   const decided = await relay.decide(request, keyCertificate, undefined);
   const outcome = JSON.parse(new TextDecoder().decode(decided.result)) as Outcome;
   expect(outcome.outcome).toBe('released');
@@ -151,7 +179,11 @@ test('a record published in region A is released to a doctor of region B, until 
   await testbed.region('region-b', 'CommissionB', 'relay').mirrorOutcomes([await testbed.prove('region-a', decided)]);
   expect(await testbed.region('region-b', 'CommissionB', 'relay').pending()).toEqual([]);
 
-  await relay.revoke(signDocument(Revocation, { federation, region: 'region-a', pseudonym, grantId, signedAt: Date.now() }, [signer]));
-  const second = JSON.parse(new TextDecoder().decode((await relay.decide(ask(), keyCertificate, undefined)).result)) as Outcome;
+  await relay.revoke(
+    signDocument(Revocation, { federation, region: 'region-a', pseudonym, grantId, signedAt: Date.now() }, [signer]),
+  );
+  const second = JSON.parse(
+    new TextDecoder().decode((await relay.decide(ask(), keyCertificate, undefined)).result),
+  ) as Outcome;
   expect(second).toMatchObject({ outcome: 'denied', scopes: [{ permitted: false, reason: 'REVOKED' }] });
 });

@@ -1,0 +1,188 @@
+import type {
+  AccessQuery,
+  Grant,
+  KeyCertificate,
+  OpenedReceipt,
+  OutcomeProof,
+  PatientKey,
+  ProxyKey,
+  Request,
+  Revocation,
+  SignedBy,
+} from '@yilian/protocol';
+import {
+  AnswerReply,
+  FederationReply,
+  GrantReply,
+  GrantStatus,
+  KeyCertificateReply as KeyCertificateSchema,
+  PatientRegistered,
+  ProxiesReply,
+  RequestAccepted,
+  RequestStatus,
+  Submitted,
+} from '@yilian/relay/api';
+import { Type } from 'typebox';
+import { type ClientError, codeOf } from './client-error.ts';
+import { readEvents } from './events.ts';
+import { type Call, type HttpOptions, HttpService, mayPass, pause } from './http.ts';
+import { AccessEntry, type KeyCertificateReply, type ReplyParser, replyParser } from './replies.ts';
+
+/** What {@link RelayClient.submitGrant} sends. `registration` proves a grantee of another region. */
+export interface GrantSubmission {
+  readonly grant: SignedBy<typeof Grant>;
+  readonly keyCertificate: SignedBy<typeof KeyCertificate>;
+  readonly registration?: OutcomeProof;
+}
+
+export interface WatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long the relay may be out of reach before watching fails, in milliseconds; a minute when left out. */
+  readonly patienceMs?: number | undefined;
+}
+
+const ANSWER_BYTES = 128 * 1024 * 1024;
+const IDLE_MS = 20_000;
+const POLL_MS = 500;
+const PATIENCE_MS = 60_000;
+
+const parseFederation = replyParser('federation', FederationReply);
+const parseRegistered = replyParser('registration', PatientRegistered);
+const parseKeyCertificate = replyParser<typeof KeyCertificateSchema, KeyCertificateReply>(
+  'key certificate',
+  KeyCertificateSchema,
+);
+const parseProxies = replyParser<typeof ProxiesReply, SignedBy<typeof ProxyKey>[]>('list of proxies', ProxiesReply);
+const parseGrant = replyParser('grant', GrantReply);
+const parseGrantStatus = replyParser('grant status', GrantStatus);
+const parseSubmitted = replyParser('submission', Submitted);
+const parseAccepted = replyParser('acceptance', RequestAccepted);
+const parseStatus = replyParser('request status', RequestStatus);
+const parseAnswer = replyParser('answer', AnswerReply);
+const parseAnything = replyParser('reply', Type.Unknown());
+const AccessList = Type.Array(AccessEntry, { maxItems: 10_000 });
+const parseAccesses = replyParser<typeof AccessList, AccessEntry[]>('list of accesses', AccessList);
+
+/**
+ * A region's relay. What it answers has the right shape and is otherwise hearsay: {@link FederationView} and
+ * {@link Practitioner} check what is believed. Every method throws UNREACHABLE, TIMEOUT, REPLY_TOO_LARGE,
+ * REPLY_MALFORMED, or the relay's own code with its HTTP status.
+ */
+export class RelayClient {
+  readonly url: string;
+  readonly #service: HttpService;
+
+  constructor(url: string, options: HttpOptions = {}) {
+    this.#service = new HttpService(url, options);
+    this.url = this.#service.url;
+  }
+
+  federation(): Promise<FederationReply> {
+    return this.#get('/v1/federation', parseFederation);
+  }
+
+  /** `patientKey` carries the patient's and the hospital's signature. */
+  registerPatient(patientKey: SignedBy<typeof PatientKey>): Promise<PatientRegistered> {
+    return this.#post('/v1/patients', { patientKey }, parseRegistered);
+  }
+
+  keyCertificate(keyCertificateId: string): Promise<KeyCertificateReply> {
+    return this.#get(`/v1/key-certificates/${encodeURIComponent(keyCertificateId)}`, parseKeyCertificate);
+  }
+
+  proxies(): Promise<SignedBy<typeof ProxyKey>[]> {
+    return this.#get('/v1/proxies', parseProxies);
+  }
+
+  submitGrant(submission: GrantSubmission): Promise<GrantReply> {
+    return this.#post('/v1/grants', submission, parseGrant);
+  }
+
+  grant(grantId: string): Promise<GrantStatus> {
+    return this.#get(`/v1/grants/${encodeURIComponent(grantId)}`, parseGrantStatus);
+  }
+
+  revoke(revocation: SignedBy<typeof Revocation>): Promise<Submitted> {
+    return this.#post('/v1/revocations', revocation, parseSubmitted);
+  }
+
+  submitRequest(request: SignedBy<typeof Request>): Promise<RequestAccepted> {
+    return this.#post('/v1/requests', { request }, parseAccepted);
+  }
+
+  status(requestId: string, signal?: AbortSignal): Promise<RequestStatus> {
+    return this.#get(`/v1/requests/${encodeURIComponent(requestId)}`, parseStatus, { signal });
+  }
+
+  answer(requestId: string, signal?: AbortSignal): Promise<AnswerReply> {
+    return this.#get(`/v1/requests/${encodeURIComponent(requestId)}/answer`, parseAnswer, {
+      signal,
+      limitBytes: ANSWER_BYTES,
+    });
+  }
+
+  async submitReceipt(receipt: SignedBy<typeof OpenedReceipt>): Promise<void> {
+    await this.#post('/v1/receipts', { receipt }, parseAnything);
+  }
+
+  accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
+    return this.#post('/v1/accesses', query, parseAccesses);
+  }
+
+  /**
+   * Every change of a request's status, the last one final: by server-sent events, else by asking again and again.
+   * @throws the reason of an aborted signal
+   */
+  async *watch(
+    requestId: string,
+    { signal, patienceMs = PATIENCE_MS }: WatchOptions = {},
+  ): AsyncGenerator<RequestStatus, void, undefined> {
+    let heardAt = Date.now();
+    let failure: unknown;
+    let last = '';
+    for (;;) {
+      try {
+        for await (const status of this.#statuses(requestId, signal)) {
+          heardAt = Date.now();
+          const text = JSON.stringify(status);
+          if (text !== last) yield status;
+          last = text;
+          if (status.final) return;
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!isPassing(error)) throw error;
+        failure = error;
+      }
+      if (Date.now() - heardAt > patienceMs && failure !== undefined) throw failure;
+      await pause(POLL_MS, signal);
+    }
+  }
+
+  /** One poll, then one event stream if it is needed and there is one. */
+  async *#statuses(requestId: string, signal: AbortSignal | undefined): AsyncGenerator<RequestStatus> {
+    const status = await this.status(requestId, signal);
+    yield status;
+    if (status.final) return;
+    const stream = await this.#service.events(`/v1/requests/${encodeURIComponent(requestId)}/events`, signal);
+    if (stream === undefined) return;
+    for await (const data of readEvents(stream, 'status', IDLE_MS)) {
+      const next = parseStatus(JSON.parse(data));
+      if (next.requestId === requestId) yield next;
+    }
+  }
+
+  async #get<T>(path: string, parse: ReplyParser<T>, call: Call = {}): Promise<T> {
+    return parse(await this.#service.json(path, call));
+  }
+
+  async #post<T>(path: string, body: unknown, parse: ReplyParser<T>): Promise<T> {
+    return parse(await this.#service.json(path, { method: 'POST', body }));
+  }
+}
+
+/** What does not end watching: silence, a broken stream, an event that is none. */
+function isPassing(error: unknown): boolean {
+  const refused = (error as Partial<ClientError>).status;
+  return refused === undefined ? codeOf(error) !== 'REPLY_TOO_LARGE' : mayPass(error) && refused !== 404;
+}

@@ -1,0 +1,120 @@
+import { DelayedError, type Job, type JobsOptions, Queue, UnrecoverableError, Worker } from 'bullmq';
+import type { Logger } from 'pino';
+import { RelayError } from './errors.ts';
+import type { RedisConnections } from './redis.ts';
+
+export type QueueName = 'legs' | 'decide' | 'mirror';
+export const QUEUE_NAMES: readonly QueueName[] = ['legs', 'decide', 'mirror'];
+
+/** What a worker says about a job: done, or to be run again later. */
+export type Verdict = 'done' | { readonly againInMs: number };
+
+/** A job as workers see it. Its data come from Redis and are not trusted. */
+export interface Task {
+  readonly name: string;
+  readonly data: unknown;
+  /** How often it was begun, this time included. */
+  readonly attempt: number;
+}
+
+/** Milliseconds; see reliability rule R6: short locks, frequent checks, many stalls forgiven. */
+const WORKER = { lockDuration: 5000, stalledInterval: 1500, maxStalledCount: 50 } as const;
+const ADD_DEADLINE_MS = 2000;
+const KEEP_FAILED = { count: 1000, age: 7 * 86_400 } as const;
+
+/** The relay's three queues. A job whose content is wrong becomes a dead letter; everything else is tried again. */
+export class Queues {
+  readonly #queues: ReadonlyMap<QueueName, Queue>;
+  readonly #workers: Worker[] = [];
+  readonly #redis: RedisConnections;
+  readonly #log: Logger;
+
+  constructor(redis: RedisConnections, log: Logger) {
+    this.#redis = redis;
+    this.#log = log;
+    this.#queues = new Map(
+      QUEUE_NAMES.map((name) => {
+        const queue = new Queue(name, {
+          connection: redis.bull,
+          prefix: redis.prefix,
+          streams: { events: { maxLen: 100 } },
+          defaultJobOptions: { removeOnComplete: true, removeOnFail: KEEP_FAILED },
+        });
+        queue.on('error', (error) => log.debug({ queue: name, error: error.name }, 'queue'));
+        return [name, queue];
+      }),
+    );
+  }
+
+  /**
+   * Adds a job unless one with this id is waiting or active.
+   * @throws QUEUE_UNAVAILABLE when Redis does not take it in time
+   */
+  async add(queue: QueueName, name: string, id: string, data: object, options: JobsOptions = {}): Promise<void> {
+    const adding = this.of(queue).add(name, data, { deduplication: { id }, ...options });
+    adding.catch(() => undefined);
+    const { promise, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(reject, ADD_DEADLINE_MS, new RelayError('QUEUE_UNAVAILABLE', 'Redis is not answering'));
+    try {
+      await Promise.race([adding, promise]);
+    } catch (cause) {
+      throw cause instanceof RelayError ? cause : new RelayError('QUEUE_UNAVAILABLE', 'Redis refused', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  of(name: QueueName): Queue {
+    return this.#queues.get(name) as Queue;
+  }
+
+  /** Starts working. `run` throws JOB_INVALID for what can never succeed; any other error means: again later. */
+  work(queue: QueueName, concurrency: number, run: (task: Task) => Promise<Verdict>): void {
+    const processor = async (job: Job, token?: string): Promise<void> => {
+      const verdict = await this.#run(job, run);
+      if (verdict === 'done') return;
+      await job.moveToDelayed(Date.now() + Math.max(1, Math.round(verdict.againInMs)), token);
+      throw new DelayedError();
+    };
+    const worker = new Worker(queue, processor, {
+      connection: this.#redis.bull,
+      prefix: this.#redis.prefix,
+      concurrency,
+      ...WORKER,
+      removeOnComplete: { count: 0 },
+      removeOnFail: KEEP_FAILED,
+    });
+    worker.on('error', (error) => this.#log.debug({ queue, error: error.name }, 'worker'));
+    this.#workers.push(worker);
+  }
+
+  async #run(job: Job, run: (task: Task) => Promise<Verdict>): Promise<Verdict> {
+    try {
+      return await run({ name: job.name, data: job.data, attempt: job.attemptsStarted });
+    } catch (error) {
+      if (error instanceof RelayError && error.code === 'JOB_INVALID') throw new UnrecoverableError(error.message);
+      this.#log.warn({ queue: job.queueName, job: job.name, error: nameOf(error) }, 'a job will be tried again');
+      return { againInMs: backoffMs(job.attemptsStarted) };
+    }
+  }
+
+  /** Lets running jobs end, then closes. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+  }
+}
+
+/** Doubles from a quarter of a second to five seconds, with jitter. */
+export function backoffMs(attempt: number, maxMs = 5000): number {
+  return Math.min(250 * 2 ** Math.min(attempt, 16), maxMs) * (0.75 + Math.random() / 2);
+}
+
+/** What may be logged of an error: its code or name, never its text. */
+export function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const { code } = error as { code?: unknown };
+  const contract = (error as { contractCode?: unknown }).contractCode;
+  const remote = (error as { remoteCode?: unknown }).remoteCode;
+  return [error.name, code, contract, remote].filter((part) => typeof part === 'string').join(':');
+}

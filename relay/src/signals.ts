@@ -1,0 +1,61 @@
+import { EventEmitter } from 'node:events';
+import type { RedisConnections } from './redis.ts';
+
+/**
+ * What happened to a request, told to every relay process of the region. A signal is a hint to look at the chain
+ * again: it may be lost, and nothing rests on what it says.
+ */
+export type Signal =
+  | { readonly kind: 'decided' | 'waiting' | 'pending' | 'changed' }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+
+export class Signals {
+  readonly #redis: RedisConnections;
+  readonly #channel: string;
+  readonly #local = new EventEmitter().setMaxListeners(0);
+
+  constructor(redis: RedisConnections) {
+    this.#redis = redis;
+    this.#channel = `${redis.prefix}:signals`;
+  }
+
+  async start(): Promise<void> {
+    this.#redis.subscriber.on('message', (_channel: string, message: string) => {
+      const separator = message.indexOf(' ');
+      try {
+        this.#local.emit(message.slice(0, separator), JSON.parse(message.slice(separator + 1)) as Signal);
+      } catch {
+        // Not one of ours; Redis is not trusted.
+      }
+    });
+    await this.#redis.subscriber.subscribe(this.#channel);
+  }
+
+  async send(requestId: string, signal: Signal): Promise<void> {
+    await this.#redis.commands.publish(this.#channel, `${requestId} ${JSON.stringify(signal)}`).catch(() => 0);
+  }
+
+  /** Listens until disposed. */
+  on(requestId: string, listener: (signal: Signal) => void): Disposable {
+    const name = requestId;
+    this.#local.on(name, listener);
+    return { [Symbol.dispose]: () => void this.#local.off(name, listener) };
+  }
+
+  /** The next signal about a request that is no mere change, or undefined after `timeoutMs`. */
+  next(requestId: string, timeoutMs: number): { readonly signal: Promise<Signal | undefined> } & Disposable {
+    const { promise, resolve } = Promise.withResolvers<Signal | undefined>();
+    const timer = setTimeout(resolve, timeoutMs, undefined);
+    const listening = this.on(requestId, (signal) => {
+      if (signal.kind !== 'changed') resolve(signal);
+    });
+    return {
+      signal: promise,
+      [Symbol.dispose]() {
+        clearTimeout(timer);
+        resolve(undefined);
+        listening[Symbol.dispose]();
+      },
+    };
+  }
+}
