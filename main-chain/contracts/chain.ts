@@ -9,6 +9,8 @@ const ROLE_ATTRIBUTE = 'yilian.role';
 export interface Foundation {
   readonly federation: Genesis['federation'];
   readonly main: readonly Trust[];
+  /** The transaction that put the newest trust roots there, once they changed. */
+  readonly changedIn?: string;
 }
 
 export const foundationKey = 'foundation';

@@ -92,6 +92,7 @@ export class RegistryContract extends Contract {
       await putJson(ctx, foundationKey, {
         ...home,
         main: [entry, ...home.main].slice(0, MAX_TRUST_VERSIONS),
+        changedIn: ctx.stub.getTxID(),
       } satisfies Foundation);
     return JSON.stringify({ applied: true, kind, entry });
   }

@@ -1,6 +1,15 @@
 import { type Context, Contract, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
-import { PatientKey, parseOutcomeProof, requireKeySignature, ScopeKey, type SignedBy } from '@yilian/protocol';
+import {
+  PatientKey,
+  Pseudonym,
+  parseOutcomeProof,
+  parser,
+  requireKeySignature,
+  ScopeKey,
+  type SignedBy,
+} from '@yilian/protocol';
+import { Type } from 'typebox';
 import { documentArgument, foundation, now, parseArgument, requireRecent, requireRole } from './region.ts';
 import { readAll } from './state.ts';
 
@@ -11,6 +20,9 @@ export interface Patient {
   readonly signingKey: string;
   readonly announced: boolean;
 }
+
+const MAX_UNINDEXED = 1000;
+const parsePseudonyms = parser('pseudonyms', Type.Array(Pseudonym, { minItems: 1, maxItems: 64 }));
 
 /** Patients by pseudonym, their signing key and the scope keys it signed. */
 export class PatientContract extends Contract {
@@ -85,6 +97,26 @@ export class PatientContract extends Contract {
     return JSON.stringify({ federation, region, pseudonym });
   }
 
+  /** Patients with records here that the main chain's index may not know yet, at most 1000. */
+  async unindexed(ctx: Context): Promise<string> {
+    const pseudonyms: string[] = [];
+    for await (const { pseudonym } of readAll<{ pseudonym: string }>(ctx, 'unindexed', [])) {
+      pseudonyms.push(pseudonym);
+      if (pseudonyms.length === MAX_UNINDEXED) break;
+    }
+    return JSON.stringify(pseudonyms);
+  }
+
+  /** A relay's word that the main chain's index knows these patients: they leave the list of {@link unindexed}. */
+  async indexed(ctx: Context, json: string): Promise<void> {
+    requireRole(ctx, 'relay');
+    now(ctx);
+    for (const pseudonym of parsePseudonyms(parseArgument(json))) {
+      if (!(await patientOf(ctx, pseudonym)).announced) refuse('NOT_ANNOUNCED', 'the patient was not announced');
+      await ctx.stub.deleteState(unindexedKey(ctx, pseudonym));
+    }
+  }
+
   async get(ctx: Context, pseudonym: string): Promise<string> {
     return JSON.stringify(await patientOf(ctx, pseudonym));
   }
@@ -95,6 +127,10 @@ export class PatientContract extends Contract {
     for await (const key of readAll<SignedBy<typeof ScopeKey>>(ctx, 'scope-key', [pseudonym])) keys.push(key);
     return JSON.stringify(keys);
   }
+}
+
+export function unindexedKey(ctx: Context, pseudonym: string): string {
+  return ctx.stub.createCompositeKey('unindexed', [pseudonym]);
 }
 
 export function patientKey(ctx: Context, pseudonym: string): string {

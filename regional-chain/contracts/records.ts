@@ -8,7 +8,7 @@ import {
   type ReleasedRecord,
   requireCertificateSignatures,
 } from '@yilian/protocol';
-import { patientOf, scopeKeyOf } from './patients.ts';
+import { patientOf, scopeKeyOf, unindexedKey } from './patients.ts';
 import { documentArgument, foundation, identifier, mirrorOf, now, requireRecent, requireRole } from './region.ts';
 
 /** Sealed records as their custodians registered them. */
@@ -26,7 +26,7 @@ export class RecordContract extends Contract {
     requireRecent(record.signedAt, at);
     if (record.custodian !== mspId) refuse('CUSTODY_MISMATCH', 'a hospital publishes its own records');
     requireCertificateSignatures(signed, identifier(await mirrorOf(ctx, home.region), mspId, at));
-    await patientOf(ctx, record.pseudonym);
+    const { announced } = await patientOf(ctx, record.pseudonym);
     const scopeKey = await scopeKeyOf(ctx, record.pseudonym, record.scope);
     if (scopeKey === undefined) refuse('SCOPE_UNBOUND', 'the patient has no key for this scope');
     if (scopeKey.document.epoch !== record.epoch) refuse('EPOCH', `the scope is at epoch ${scopeKey.document.epoch}`);
@@ -45,6 +45,7 @@ export class RecordContract extends Contract {
       custodian: record.custodian,
       registeredAt: at,
     } satisfies ReleasedRecord);
+    if (!announced) await putJson(ctx, unindexedKey(ctx, record.pseudonym), { pseudonym: record.pseudonym });
     return record.recordId;
   }
 

@@ -62,6 +62,13 @@ export interface OutcomeEntry {
   readonly opened?: SignedBy<typeof OpenedReceipt>;
 }
 
+/** A request that waits for the patient's consent, with what is needed to decide it again. */
+export interface WaitingRequest {
+  readonly requestId: string;
+  readonly request: SignedBy<typeof Request>;
+  readonly keyCertificate: SignedKeyCertificate;
+}
+
 /** One line of a patient's list of accesses. */
 export interface Access {
   readonly requestId: string;
@@ -168,7 +175,8 @@ export class RequestContract extends Contract {
         await putJson(ctx, ctx.stub.createCompositeKey('waiting', [request.pseudonym, requestId]), {
           requestId,
           request: signed,
-        });
+          keyCertificate,
+        } satisfies WaitingRequest);
         return JSON.stringify({ waiting: true, requestId });
       }
       return settle({ ...common, outcome: 'denied', scopes: decisions });
@@ -244,12 +252,17 @@ export class RequestContract extends Contract {
     await settleLegs(ctx, requestId, [{ region, outcome: 'failed', at, transactionId: ctx.stub.getTxID() }]);
   }
 
-  /** Home side: the requester's signed word that records were opened. */
+  /** Home side: requesters' signed words that records were opened, many in one transaction. */
   async opened(ctx: Context, json: string): Promise<void> {
     requireRole(ctx, 'relay');
     const home = await foundation(ctx);
     const at = now(ctx);
-    const signed = documentArgument(OpenedReceipt, json, home);
+    for (const candidate of parseReceipts(parseArgument(json))) {
+      await this.#open(ctx, documentArgument(OpenedReceipt, JSON.stringify(candidate), home), at);
+    }
+  }
+
+  async #open(ctx: Context, signed: SignedBy<typeof OpenedReceipt>, at: number): Promise<void> {
     const receipt = signed.document;
     const entry = await getJson<OutcomeEntry>(ctx, outcomeKey(ctx, receipt.requestId));
     if (entry?.outcome.release === undefined || entry.transactionId !== receipt.release)
@@ -315,6 +328,7 @@ export class RequestContract extends Contract {
   }
 }
 
+const parseReceipts = parser('receipts', Type.Array(Type.Unknown(), { minItems: 1, maxItems: 64 }));
 const parseProofs = parser('proofs', Type.Array(Type.Unknown(), { minItems: 1, maxItems: 64 }));
 
 const requestKey = (ctx: Context, requestId: string): string => ctx.stub.createCompositeKey('request', [requestId]);
@@ -355,9 +369,15 @@ async function recordRequest(
   at: number,
 ): Promise<string> {
   const requestId = documentId(Request.type, signed.document);
-  if ((await getJson(ctx, requestKey(ctx, requestId))) !== undefined) return requestId;
+  const known = await getJson<RequestEntry>(ctx, requestKey(ctx, requestId));
+  if (known !== undefined) {
+    const found = known.homes.length === 0 && homes.length > 0 && (await legsOf(ctx, requestId)).length === 0;
+    if (!found) return requestId;
+    // No region was known when the question was recorded, and one is by now.
+    await ctx.stub.deleteState(pendingKey(ctx, requestId));
+  }
   requireInTime(signed.document, at);
-  const entry: RequestEntry = { requestId, signed, homes: [...homes].sort(), askedAt: at };
+  const entry: RequestEntry = { requestId, signed, homes: [...homes].sort(), askedAt: known?.askedAt ?? at };
   await putJson(ctx, requestKey(ctx, requestId), entry);
   const { region, pseudonym } = signed.document;
   if (homes.length !== 1 || homes[0] !== region) {

@@ -20,7 +20,7 @@ import type { GrantEntry } from '../contracts/grants.ts';
 import type { Patient } from '../contracts/patients.ts';
 import type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 import type { Foundation, Mirror } from '../contracts/region.ts';
-import type { Access, Leg, OutcomeEntry, RequestEntry } from '../contracts/requests.ts';
+import type { Access, Leg, OutcomeEntry, RequestEntry, WaitingRequest } from '../contracts/requests.ts';
 
 /** Name of the chaincode on every regional channel. */
 export const CHAINCODE = 'regional';
@@ -71,6 +71,16 @@ export class RegionalChain {
 
   announce(pseudonym: string): Promise<Committed> {
     return this.#submit('Patients:announce', [pseudonym]);
+  }
+
+  /** Patients with records here that the main chain's index may not know yet. */
+  unindexed(): Promise<string[]> {
+    return this.#evaluate('Patients:unindexed', []);
+  }
+
+  /** States that the index knows these patients (at most 64). */
+  indexed(pseudonyms: readonly string[]): Promise<Committed> {
+    return this.#submit('Patients:indexed', [pseudonyms]);
   }
 
   patient(pseudonym: string): Promise<Patient> {
@@ -138,8 +148,9 @@ export class RegionalChain {
     keyCertificate: SignedBy<typeof KeyCertificate> | undefined,
     mainHeight: SignedBy<typeof MainHeight> | undefined,
     homes: readonly string[] = [],
+    options?: SubmitOptions,
   ): Promise<Committed> {
-    return this.#submit('Requests:decide', [request, keyCertificate ?? '', mainHeight ?? '', homes]);
+    return this.#submit('Requests:decide', [request, keyCertificate ?? '', mainHeight ?? '', homes], options);
   }
 
   mirrorOutcomes(proofs: readonly OutcomeProof[]): Promise<Committed> {
@@ -154,8 +165,9 @@ export class RegionalChain {
     return this.#submit('Requests:fail', [requestId, region]);
   }
 
-  opened(receipt: SignedBy<typeof OpenedReceipt>): Promise<Committed> {
-    return this.#submit('Requests:opened', [receipt]);
+  /** At most 64 receipts; one that is refused refuses all. */
+  opened(receipts: readonly SignedBy<typeof OpenedReceipt>[]): Promise<Committed> {
+    return this.#submit('Requests:opened', [receipts]);
   }
 
   request(requestId: string): Promise<RequestEntry & { readonly legs: readonly Leg[] }> {
@@ -171,7 +183,7 @@ export class RegionalChain {
   }
 
   /** Requests that wait for consent: of one patient, or all. */
-  waiting(pseudonym = ''): Promise<{ requestId: string; request: SignedBy<typeof Request> }[]> {
+  waiting(pseudonym = ''): Promise<WaitingRequest[]> {
     return this.#evaluate('Requests:waiting', [pseudonym]);
   }
 

@@ -64,6 +64,11 @@ export class Queues {
     }
   }
 
+  /** Jobs by state. */
+  async counts(queue: QueueName): Promise<Readonly<Record<string, number>>> {
+    return this.of(queue).getJobCounts('waiting', 'active', 'delayed', 'prioritized', 'failed');
+  }
+
   of(name: QueueName): Queue {
     return this.#queues.get(name) as Queue;
   }

@@ -150,8 +150,10 @@ class FolderVault implements BlockVault {
   }
 
   verify(cid: Cid, options: VerifyOptions = {}): Promise<Verification> {
-    const sizeBytes = options.sizeBytes ?? this.#pins.sizeOf(cid);
-    return this.#life.run(options.signal, (signal) => this.#reader.verify(cid, { ...options, sizeBytes, signal }));
+    return this.#life.run(options.signal, async (signal) => {
+      const sizeBytes = options.sizeBytes ?? this.#pins.sizeOf(cid);
+      return this.#reader.verify(cid, { ...options, sizeBytes, signal });
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

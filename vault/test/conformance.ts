@@ -189,6 +189,9 @@ export function vaultConformance(start: () => Promise<Engine & AsyncDisposable>)
     expect((await failureOf(collect(second.get(cid, { sizeBytes: 3 })))).code).toBe('CLOSED');
     expect((await failureOf(second.put(inChunks(bytesOf('late', 3))))).code).toBe('CLOSED');
     expect((await failureOf(second.unpin(cid))).code).toBe('CLOSED');
+    expect((await failureOf(second.verify(cid))).code).toBe('CLOSED');
+    expect((await failureOf(second.pin(cid, { sizeBytes: 3 }))).code).toBe('CLOSED');
+    expect((await failureOf(second.blocks.read(cid))).code).toBe('CLOSED');
   });
 }
 

@@ -57,6 +57,7 @@ describe('a process that is killed during a put', () => {
       expect(await writer.line()).toBe('half-way');
     }
     expect((await blockFiles(folder.path)).length).toBeGreaterThan(3);
+    await writeFile(join(folder.path, 'unfinished', 'half-a-block'), 'cut sho');
     await using after = await openBlockVault({ folder: folder.path });
     expect(after.pins()).toEqual([kept]);
     expect(await blockFiles(folder.path)).toHaveLength(3);

@@ -94,7 +94,7 @@ async function refusal(response: Response): Promise<ClientError> {
 
 /** Text from outside, fit for a terminal. */
 function plain(text: string): string {
-  return text.slice(0, 512).replaceAll(/[^\P{C}]/gu, ' ');
+  return text.slice(0, 512).replaceAll(/\p{C}/gu, ' ');
 }
 
 async function readText(response: Response, limitBytes: number): Promise<string> {

@@ -88,12 +88,15 @@ export function decodeHeader(bytes: Uint8Array): Header {
   };
 }
 
-/** `common.Block` */
-export function assembleBlock(block: BlockRecord, transactions: readonly TransactionRecord[]): Uint8Array {
-  const data = new BinaryWriter();
-  for (const { envelope } of transactions) data.tag(1, 2).bytes(envelope);
+/** `common.Block`, without its data when `transactions` is `null`. */
+export function assembleBlock(block: BlockRecord, transactions: readonly TransactionRecord[] | null): Uint8Array {
   const writer = new BinaryWriter().tag(1, 2).bytes(block.header);
-  return writer.tag(2, 2).bytes(data.finish()).tag(3, 2).bytes(block.metadata).finish();
+  if (transactions) {
+    const data = new BinaryWriter();
+    for (const { envelope } of transactions) data.tag(1, 2).bytes(envelope);
+    writer.tag(2, 2).bytes(data.finish());
+  }
+  return writer.tag(3, 2).bytes(block.metadata).finish();
 }
 
 /** `peer.FilteredBlock`: verdicts and events without payloads. */

@@ -1,3 +1,4 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { common, orderer, peer } from '@hyperledger/fabric-protos';
 import { assembleBlock, filterBlock } from './block.ts';
 import type { Committer } from './committer.ts';
@@ -6,6 +7,9 @@ import { mayRead } from './proposal.ts';
 import type { BlockRecord, Store } from './store.ts';
 
 const { Status } = common;
+
+/** Of `peer.DeliverResponse`. */
+const BLOCK_FIELD = 2;
 
 /** How far the time of a request may be from the peer's clock. */
 const TIME_WINDOW_MS = 15 * 60_000;
@@ -62,16 +66,13 @@ export class Deliver {
 
   #response(number: number, filtered: boolean, headersOnly: boolean): Uint8Array {
     const { store, channel } = this.#options;
-    const transactions = store.transactionsOf(number);
-    const response = new peer.DeliverResponse();
-    if (filtered) response.setFilteredBlock(filterBlock(channel.name, number, transactions));
-    else {
-      const block = assembleBlock(store.block(number) as BlockRecord, transactions);
-      const whole = common.Block.deserializeBinary(block);
-      if (headersOnly) whole.clearData();
-      response.setBlock(whole);
+    if (filtered) {
+      const response = new peer.DeliverResponse();
+      response.setFilteredBlock(filterBlock(channel.name, number, store.transactionsOf(number)));
+      return response.serializeBinary();
     }
-    return response.serializeBinary();
+    const block = assembleBlock(store.block(number) as BlockRecord, headersOnly ? null : store.transactionsOf(number));
+    return new BinaryWriter().tag(BLOCK_FIELD, 2).bytes(block).finish();
   }
 
   /** The range asked for, or the status that refuses it. */

@@ -21,7 +21,9 @@ class Call {
     const deadline = Number(options?.deadline ?? Number.POSITIVE_INFINITY);
     if (deadline === Number.POSITIVE_INFINITY) return;
     const expire = () => this.#controller.abort(new RpcError(status.DEADLINE_EXCEEDED, 'Deadline exceeded'));
-    this.#timer = setTimeout(expire, Math.min(Math.max(deadline - Date.now(), 0), 2 ** 31 - 1));
+    const left = deadline - Date.now();
+    if (left > 0) this.#timer = setTimeout(expire, Math.min(left, 2 ** 31 - 1));
+    else expire();
   }
 
   cancel(): void {
@@ -105,9 +107,11 @@ export function createInProcessClient(service: Service, closing: AbortSignal): G
       destroy(error, callback) {
         call.cancel();
         call.end();
+        responses?.return?.().catch(() => undefined);
         callback(error);
       },
     });
+    readable.read(0);
     return Object.assign(readable, { cancel: () => call.cancel() }, more);
   };
 

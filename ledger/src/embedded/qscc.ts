@@ -1,4 +1,5 @@
-import { common, peer } from '@hyperledger/fabric-protos';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { common } from '@hyperledger/fabric-protos';
 import { assembleBlock, decodeHeader } from './block.ts';
 import type { ChaincodeResponse } from './runner.ts';
 import type { BlockRecord, Store } from './store.ts';
@@ -58,15 +59,14 @@ function chainInfo(store: Store): Uint8Array {
   return info.serializeBinary();
 }
 
+/** `peer.ProcessedTransaction` with the envelope's own bytes. */
 function processed(store: Store, txId: string): ChaincodeResponse {
   const transaction = store.transaction(txId);
   if (!transaction) {
     return refused(`Failed to get transaction with id ${txId}, error no such transaction ID [${txId}] in index`);
   }
-  const result = new peer.ProcessedTransaction();
-  result.setTransactionenvelope(common.Envelope.deserializeBinary(transaction.envelope));
-  result.setValidationcode(transaction.code);
-  return answered(result.serializeBinary());
+  const { envelope, code } = transaction;
+  return answered(new BinaryWriter().tag(1, 2).bytes(envelope).tag(2, 0).int32(code).finish());
 }
 
 function blockOr(store: Store, block: BlockRecord | undefined, message: string): ChaincodeResponse {

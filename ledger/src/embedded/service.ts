@@ -16,7 +16,7 @@ export type Method =
 export type Service = ReadonlyMap<string, Method>;
 
 export interface ServiceLimits {
-  /** Unary calls at a time, waiting ones included. */
+  /** Calls at a time, waiting ones included; and as many streams. */
   readonly concurrency: number;
   /** Bytes of one message, either way. */
   readonly messageBytes: number;
@@ -28,14 +28,23 @@ export function createService(
   deliver: Deliver,
   { concurrency, messageBytes }: ServiceLimits,
 ): Service {
+  const full = () => new RpcError(status.UNAVAILABLE, `the gateway is at its concurrency limit of (${concurrency})`);
   let running = 0;
+  let streaming = 0;
+  async function* counted(open: () => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    if (streaming >= concurrency) throw full();
+    streaming += 1;
+    try {
+      yield* open();
+    } finally {
+      streaming -= 1;
+    }
+  }
   const unary = (call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>): Method => ({
     kind: 'unary',
     call: async (request, signal) => {
       limit(request, messageBytes);
-      if (running >= concurrency) {
-        throw new RpcError(status.UNAVAILABLE, `the gateway is at its concurrency limit of (${concurrency})`);
-      }
+      if (running >= concurrency) throw full();
       running += 1;
       try {
         return limit(await call(request, signal), messageBytes);
@@ -44,6 +53,9 @@ export function createService(
       }
     },
   });
+  const duplex = (
+    call: (requests: AsyncIterable<Uint8Array>, signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  ): Method => ({ kind: 'duplex', call: (requests, signal) => counted(() => call(requests, signal)) });
   return new Map<string, Method>([
     ['/gateway.Gateway/Evaluate', unary((request, signal) => gateway.evaluate(request, signal))],
     ['/gateway.Gateway/Endorse', unary((request, signal) => gateway.endorse(request, signal))],
@@ -51,17 +63,11 @@ export function createService(
     ['/gateway.Gateway/CommitStatus', unary((request, signal) => gateway.commitStatus(request, signal))],
     [
       '/gateway.Gateway/ChaincodeEvents',
-      { kind: 'stream', call: (request, signal) => gateway.chaincodeEvents(request, signal) },
+      { kind: 'stream', call: (request, signal) => counted(() => gateway.chaincodeEvents(request, signal)) },
     ],
-    [
-      '/protos.Deliver/Deliver',
-      { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, false, signal) },
-    ],
-    [
-      '/protos.Deliver/DeliverFiltered',
-      { kind: 'duplex', call: (requests, signal) => deliver.deliver(requests, true, signal) },
-    ],
-    ['/protos.Deliver/DeliverWithPrivateData', { kind: 'duplex', call: refusePrivateData }],
+    ['/protos.Deliver/Deliver', duplex((requests, signal) => deliver.deliver(requests, false, signal))],
+    ['/protos.Deliver/DeliverFiltered', duplex((requests, signal) => deliver.deliver(requests, true, signal))],
+    ['/protos.Deliver/DeliverWithPrivateData', duplex(refusePrivateData)],
   ]);
 }
 

@@ -1,0 +1,70 @@
+import { type LegState, Answer } from './api.ts';
+import { OutcomeProof, parser } from '@yilian/protocol';
+import type { RedisConnections } from './redis.ts';
+
+/** Where a leg stands, as this relay last saw it. */
+export interface LegNote {
+  readonly state: LegState;
+  readonly transactionId?: string;
+  readonly code?: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+const parseAnswer = parser('answer', Answer);
+const parseProof = parser('absence', OutcomeProof);
+const NOTE_TTL_MS = 8 * 86_400_000;
+
+/**
+ * Answers and notes about legs, in Redis and only for a time: everything here was verified before it came in, is
+ * public or sealed to the requester, and can be fetched again.
+ */
+export class Answers {
+  readonly #redis: RedisConnections;
+  readonly #ttlMs: number;
+
+  constructor(redis: RedisConnections, ttlMs: number) {
+    this.#redis = redis;
+    this.#ttlMs = ttlMs;
+  }
+
+  async save(requestId: string, answer: Answer): Promise<void> {
+    await this.#redis.commands.set(this.#key(requestId, answer.region), JSON.stringify(answer), 'PX', this.#ttlMs);
+  }
+
+  async saveAbsence(requestId: string, proof: OutcomeProof): Promise<void> {
+    await this.#redis.commands.set(this.#key(requestId, 'main'), JSON.stringify(proof), 'PX', this.#ttlMs);
+  }
+
+  async load(requestId: string, region: string): Promise<Answer | undefined> {
+    const text = await this.#redis.commands.get(this.#key(requestId, region));
+    return text === null ? undefined : parseAnswer(JSON.parse(text));
+  }
+
+  async loadAbsence(requestId: string): Promise<OutcomeProof | undefined> {
+    const text = await this.#redis.commands.get(this.#key(requestId, 'main'));
+    return text === null ? undefined : parseProof(JSON.parse(text));
+  }
+
+  async has(requestId: string, region: string): Promise<boolean> {
+    return (await this.#redis.commands.exists(this.#key(requestId, region))) === 1;
+  }
+
+  async note(requestId: string, region: string, note: LegNote): Promise<void> {
+    const key = this.#notes(requestId);
+    await this.#redis.commands.multi().hset(key, region, JSON.stringify(note)).pexpire(key, NOTE_TTL_MS).exec();
+  }
+
+  async notes(requestId: string): Promise<ReadonlyMap<string, LegNote>> {
+    const notes = await this.#redis.commands.hgetall(this.#notes(requestId));
+    return new Map(Object.entries(notes).map(([region, note]) => [region, JSON.parse(note) as LegNote]));
+  }
+
+  #key(requestId: string, region: string): string {
+    return `${this.#redis.prefix}:answer:${requestId}:${region}`;
+  }
+
+  #notes(requestId: string): string {
+    return `${this.#redis.prefix}:notes:${requestId}`;
+  }
+}

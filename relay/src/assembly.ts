@@ -1,0 +1,122 @@
+import { digest, fromBase64url, type Outcome, parser, type Release, toBase64url } from '@yilian/protocol';
+import { ReleaseReply, type Share } from '@yilian/proxy/api';
+import type { OutcomeEntry, RegionalChain } from '@yilian/regional-chain';
+import { parseCid, type Vault } from '@yilian/vault';
+import type { Answer } from './api.ts';
+import { gather, type Witnesses } from './attestations.ts';
+import { RelayError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface AssemblyOptions {
+  readonly region: string;
+  readonly chain: RegionalChain;
+  readonly proxies: Witnesses;
+  readonly vault: Vault;
+  readonly holders: readonly string[];
+  readonly metrics: Metrics;
+}
+
+const parseReply = parser('release reply', ReleaseReply);
+/** Sealed bodies this small ride along, this many bytes together. */
+const MAX_BODY_BYTES = 65_536;
+const MAX_BODIES_BYTES = 262_144;
+const BODIES_TIMEOUT_MS = 2000;
+const HEADERS_AT_ONCE = 16;
+
+/** Puts a home region's answer together: proof, headers, shares, small bodies. The relay can read none of it. */
+export class Assembly {
+  readonly #options: AssemblyOptions;
+  readonly #running = new Map<string, Promise<Answer>>();
+
+  constructor(options: AssemblyOptions) {
+    this.#options = options;
+  }
+
+  /** The answer to a decided request. @throws ATTESTATIONS_MISSING, or the contract's OUTCOME_UNKNOWN */
+  answer(requestId: string): Promise<Answer> {
+    const running = this.#running.get(requestId) ?? this.#assemble(requestId).finally(() => this.#running.delete(requestId));
+    this.#running.set(requestId, running);
+    return running;
+  }
+
+  async #assemble(requestId: string): Promise<Answer> {
+    const { chain, region, holders, metrics } = this.#options;
+    const done = metrics.phase('assemble');
+    const entry = await chain.outcome(requestId);
+    const { release } = entry.outcome;
+    const [{ proof, shares }, headers, bodies] = await Promise.all([
+      this.#release(requestId, entry),
+      release === undefined ? [] : this.#headers(release),
+      release === undefined ? [] : this.#bodies(release),
+    ]);
+    done();
+    return { region, proof, headers, shares, holders: [...holders], bodies };
+  }
+
+  /** Asks every proxy for its share and its attestation; the first that suffice are taken. */
+  async #release(requestId: string, { outcome, transactionId }: OutcomeEntry) {
+    const { proxies } = this.#options;
+    const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
+    if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };
+    const ballot = await proxies.ballot(transactionId);
+    const shares = new Map<string, Share>();
+    await gather(await proxies.list(), async (witness, signal) => {
+      const order = { requestId, transactionId };
+      const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
+      ballot.add(witness, reply.attestation);
+      if (reply.share.mspId === witness.mspId) shares.set(witness.mspId, reply.share);
+      return ballot.complete && suffices(outcome, shares);
+    });
+    if (!suffices(outcome, shares)) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
+    return { proof: ballot.complete ? ballot.proof() : await proxies.prove(transactionId), shares: [...shares.values()] };
+  }
+
+  async #headers({ records }: Release): Promise<Answer['headers']> {
+    const headers: Answer['headers'] = [];
+    for (let start = 0; start < records.length; start += HEADERS_AT_ONCE) {
+      const page = records.slice(start, start + HEADERS_AT_ONCE);
+      const entries = await Promise.all(page.map(({ recordId }) => this.#options.chain.record(recordId)));
+      for (const [index, { document }] of entries.entries()) {
+        if (digest(fromBase64url(document.header)) !== page[index]?.headerHash)
+          throw new RelayError('ANSWER_INVALID', 'the chain has another header than it released');
+        headers.push({ recordId: document.recordId, header: document.header });
+      }
+    }
+    return headers;
+  }
+
+  /** Bodies are a favour: what cannot be had at once is left for the requester to fetch. */
+  async #bodies({ records }: Release): Promise<Answer['bodies']> {
+    const { holders, vault } = this.#options;
+    if (holders.length === 0) return [];
+    const signal = AbortSignal.timeout(BODIES_TIMEOUT_MS);
+    let total = 0;
+    const small = records.filter(({ sizeBytes }) => {
+      if (sizeBytes > MAX_BODY_BYTES || total + sizeBytes > MAX_BODIES_BYTES) return false;
+      total += sizeBytes;
+      return true;
+    });
+    const bodies = await Promise.all(
+      small.map(async ({ recordId, cid, sizeBytes }) => {
+        try {
+          const chunks = await Array.fromAsync(vault.get(parseCid(cid), { sizeBytes, signal }));
+          return [{ recordId, sealed: toBase64url(Buffer.concat(chunks)) }];
+        } catch {
+          return [];
+        }
+      }),
+    );
+    return bodies.flat();
+  }
+}
+
+/** Whether every released scope has as many shares as its threshold. */
+function suffices({ scopes, release }: Outcome, shares: ReadonlyMap<string, Share>): boolean {
+  const released = new Set(release?.records.map(({ scope }) => scope));
+  return scopes.every(
+    (decision) =>
+      !decision.permitted ||
+      !released.has(decision.scope) ||
+      decision.proxies.filter((mspId) => shares.has(mspId)).length >= decision.threshold,
+  );
+}

@@ -1,0 +1,195 @@
+import { type BlockTransaction, LedgerError } from '@yilian/ledger';
+import {
+  assembleProof,
+  attestationBytes,
+  type Identity,
+  parsePolicy,
+  type Policy,
+  satisfies,
+  type Statement,
+} from '@yilian/ledger/verify';
+import {
+  Attestation,
+  digest,
+  fromBase64url,
+  identify,
+  type OutcomeProof,
+  parser,
+  type Trust,
+  trustsAt,
+} from '@yilian/protocol';
+import { AttestReply } from '@yilian/proxy/api';
+import type { Static } from 'typebox';
+import type { Envelopes } from './envelopes.ts';
+import { RelayError } from './errors.ts';
+import type { OwnView } from './own-view.ts';
+import { postJson, under } from './wire.ts';
+
+export type SignedStatement = Static<typeof Attestation>;
+
+/** A proxy of the own region, or an attester of the main chain. */
+export interface Witness {
+  readonly mspId: string;
+  readonly url: string;
+}
+
+export interface WitnessesOptions {
+  /** The network they witness: the own region, or `main`. */
+  readonly network: string;
+  readonly own: OwnView;
+  readonly envelopes: Envelopes;
+  readonly witnesses: () => Promise<readonly Witness[]>;
+  /** The network's trust roots, newest first. */
+  readonly trusts: () => Promise<readonly Trust[]>;
+  readonly fetch: typeof globalThis.fetch;
+}
+
+const parseAttest = parser('attestation reply', AttestReply);
+const WITNESS_TIMEOUT_MS = 5000;
+const MAX_REPLY_BYTES = 256 * 1024;
+const MAX_CACHED = 512;
+
+/** The witnesses of one network: whoever signs what its organisations' peers have committed. */
+export class Witnesses {
+  readonly #options: WitnessesOptions;
+  readonly #proofs = new Map<string, OutcomeProof>();
+
+  constructor(options: WitnessesOptions) {
+    this.#options = options;
+  }
+
+  get network(): string {
+    return this.#options.network;
+  }
+
+  list(): Promise<readonly Witness[]> {
+    return this.#options.witnesses();
+  }
+
+  /** The roots in force, newest first. */
+  async trusts(): Promise<readonly Trust[]> {
+    return trustsAt(await this.#options.trusts(), Date.now());
+  }
+
+  /** The committed transaction as the own peer has it. */
+  transaction(transactionId: string): Promise<BlockTransaction> {
+    return this.#options.own.transaction(transactionId);
+  }
+
+  /** Sends one witness an order in an envelope. @throws REMOTE_UNREACHABLE REMOTE_REFUSED */
+  async order(witness: Witness, path: string, kind: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+    const { envelopes, network, fetch } = this.#options;
+    const envelope = await envelopes.seal(`${network}/${witness.mspId}`, kind, body);
+    return postJson(under(witness.url, path), envelope, {
+      fetch,
+      timeoutMs: WITNESS_TIMEOUT_MS,
+      maxBytes: MAX_REPLY_BYTES,
+      signal,
+    });
+  }
+
+  /** Proof that a transaction is committed. @throws ATTESTATIONS_MISSING */
+  async prove(transactionId: string): Promise<OutcomeProof> {
+    const newest = (await this.trusts())[0]?.version ?? 0;
+    const key = `${newest} ${transactionId}`;
+    const known = this.#proofs.get(key);
+    if (known !== undefined) return known;
+    const ballot = await this.ballot(transactionId);
+    await gather(await this.list(), async (witness, signal) => {
+      const reply = parseAttest(await this.order(witness, '/v1/attestations', 'attest', { transactionId }, signal));
+      ballot.add(witness, reply.attestation);
+      return ballot.complete;
+    });
+    const proof = ballot.proof();
+    if (this.#proofs.size >= MAX_CACHED) this.#proofs.clear();
+    this.#proofs.set(key, proof);
+    return proof;
+  }
+
+  async ballot(transactionId: string): Promise<Ballot> {
+    return new Ballot(this.network, transactionId, await this.transaction(transactionId), await this.trusts());
+  }
+}
+
+/** Attestations of one transaction, each checked before it counts. */
+export class Ballot {
+  readonly #network: string;
+  readonly #transactionId: string;
+  readonly #transaction: BlockTransaction;
+  readonly #trusts: readonly Trust[];
+  readonly #policies: ReadonlyMap<number, Policy>;
+  readonly #votes = new Map<string, { readonly attestation: SignedStatement; readonly identity: Identity }>();
+
+  constructor(network: string, transactionId: string, transaction: BlockTransaction, trusts: readonly Trust[]) {
+    this.#network = network;
+    this.#transactionId = transactionId;
+    this.#transaction = transaction;
+    this.#trusts = trusts;
+    this.#policies = new Map(trusts.map(({ version, attestation }) => [version, parsePolicy(attestation)]));
+  }
+
+  /** @throws ATTESTATION_INVALID (as REMOTE_REFUSED) when it states something else than the own peer has */
+  add(witness: Witness, attestation: SignedStatement): void {
+    const { trustRootVersion } = attestation.statement;
+    const trust = this.#trusts.find(({ version }) => version === trustRootVersion);
+    const refused = (why: string) => new RelayError('REMOTE_REFUSED', why, { remoteCode: 'ATTESTATION_INVALID' });
+    if (trust === undefined || attestation.mspId !== witness.mspId) throw refused('of another version or organisation');
+    const expected: Statement = {
+      network: this.#network,
+      channel: trust.channel,
+      transaction: this.#transactionId,
+      block: this.#transaction.block,
+      envelopeHash: digest(this.#transaction.envelope),
+      validationCode: 0,
+      trustRootVersion,
+    };
+    const identity = identify([trust], attestation.mspId, attestation.certificate, Date.now());
+    const entitled = Object.entries(trust.attesters ?? {}).every(([name, value]) => identity.attributes[name] === value);
+    if (!entitled || !identity.verify(attestationBytes(expected), fromBase64url(attestation.signature)))
+      throw refused('not what the own peer has');
+    this.#votes.set(`${trustRootVersion} ${attestation.mspId}`, { attestation: { ...attestation, statement: expected }, identity });
+  }
+
+  get complete(): boolean {
+    return this.#winners() !== undefined;
+  }
+
+  /** @throws ATTESTATIONS_MISSING */
+  proof(): OutcomeProof {
+    const winners = this.#winners();
+    if (winners === undefined) throw new RelayError('ATTESTATIONS_MISSING', 'too few organisations attest');
+    return assembleProof(this.#transaction.envelope, winners) as OutcomeProof;
+  }
+
+  /** All attestations that name one trust version must satisfy its policy together. */
+  #winners(): readonly SignedStatement[] | undefined {
+    for (const [version, policy] of this.#policies) {
+      const votes = [...this.#votes.values()].filter(
+        ({ attestation }) => attestation.statement.trustRootVersion === version,
+      );
+      if (satisfies(policy, votes.map(({ identity }) => identity))) return votes.map(({ attestation }) => attestation);
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Asks all at once and returns as soon as one of the answers was enough; the others are let go.
+ * `ask` says whether what has come so far suffices.
+ */
+export async function gather<T>(
+  sources: readonly T[],
+  ask: (source: T, signal: AbortSignal) => Promise<boolean>,
+): Promise<void> {
+  const enough = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const asking = sources.map(async (source) => {
+    try {
+      if (await ask(source, enough.signal)) resolve();
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof LedgerError) throw error;
+    }
+  });
+  await Promise.race([promise, Promise.allSettled(asking)]);
+  enough.abort();
+}

@@ -1,0 +1,208 @@
+import type { MainChain } from '@yilian/main-chain';
+import {
+  documentId,
+  Hash,
+  parseSigned,
+  parser,
+  RegionId,
+  Request,
+  type SignedBy,
+} from '@yilian/protocol';
+import type { Leg, RegionalChain } from '@yilian/regional-chain';
+import type { Logger } from 'pino';
+import { type Static, Type } from 'typebox';
+import type { LegNote, Answers } from './answers.ts';
+import { type Answer, AskReply } from './api.ts';
+import type { Directory } from './directory.ts';
+import type { Envelopes } from './envelopes.ts';
+import { RelayError, refusalOf } from './errors.ts';
+import { failpoint } from './failpoints.ts';
+import type { Metrics } from './metrics.ts';
+import type { OutcomeMirror } from './outcome-mirror.ts';
+import { backoffMs, nameOf, type Queues, type Task, type Verdict } from './queues.ts';
+import type { Signals } from './signals.ts';
+import { verifyAnswer } from './verification.ts';
+import { postJson, under } from './wire.ts';
+
+export interface LegsOptions {
+  readonly federation: string;
+  readonly region: string;
+  readonly chain: RegionalChain;
+  readonly main: MainChain;
+  readonly directory: Directory;
+  readonly envelopes: Envelopes;
+  readonly answers: Answers;
+  readonly outcomes: OutcomeMirror;
+  readonly queues: Queues;
+  readonly signals: Signals;
+  readonly metrics: Metrics;
+  readonly fetch: typeof globalThis.fetch;
+  readonly log: Logger;
+}
+
+type SignedRequest = SignedBy<typeof Request>;
+
+/** `request` is there only until the chain has it. */
+const LegJob = Type.Object(
+  { requestId: Hash, region: RegionId, request: Type.Optional(Request.signed) },
+  { additionalProperties: false },
+);
+type LegJob = Static<typeof LegJob>;
+const parseJob = parser('leg job', LegJob);
+const parseReply = parser('answer', AskReply);
+
+const REPLY_TIMEOUT_MS = 14_000;
+const MAX_REPLY_BYTES = 16 * 1024 * 1024;
+/** How long after a request's end a home may still answer before its region writes `failed` (contract's rule). */
+const UNREACHABLE_AFTER_MS = 121_000;
+/** A request that is on no chain this long after its leg began never will be. */
+const UNCOMMITTED_ATTEMPTS = 12;
+const WAITING_PAUSE_MS = 15_000;
+const REFUSED_PAUSE_MS = 30_000;
+
+/** Requesting side: puts a question to one home region until there is a final word. */
+export class Legs {
+  readonly #options: LegsOptions;
+
+  constructor(options: LegsOptions) {
+    this.#options = options;
+  }
+
+  /** Queues a leg unless it is queued. @throws QUEUE_UNAVAILABLE */
+  async start(requestId: string, region: string, request?: SignedRequest): Promise<void> {
+    const data = { requestId, region, ...(request === undefined ? {} : { request }) };
+    await this.#options.queues.add('legs', 'leg', `${requestId}:${region}`, data);
+  }
+
+  async run({ data, attempt }: Task): Promise<Verdict> {
+    const job = jobOf(data);
+    failpoint('leg.started');
+    const { request, legs, committed } = await this.#request(job);
+    if (request === undefined) return attempt < UNCOMMITTED_ATTEMPTS ? { againInMs: backoffMs(attempt) } : 'done';
+    if (!committed && attempt >= UNCOMMITTED_ATTEMPTS) return 'done';
+    const settled = legs.find(({ region, outcome }) => region === job.region && outcome !== 'failed');
+    if (settled !== undefined && (await this.#options.answers.has(job.requestId, job.region))) return 'done';
+    const verdict = await this.#ask(job, request, attempt);
+    if (verdict === 'done' || settled !== undefined) return settled === undefined ? verdict : retrySettled(verdict, attempt);
+    return this.#giveUp(job, request, committed, verdict);
+  }
+
+  /** The chain's word on the request; before its commit, what the job carries, checked like any stranger's. */
+  async #request(job: LegJob): Promise<{ request?: SignedRequest; legs: readonly Leg[]; committed: boolean }> {
+    const { chain, main } = this.#options;
+    try {
+      const entry = await chain.request(job.requestId);
+      if (!entry.homes.includes(job.region)) throw new RelayError('JOB_INVALID', 'the request does not go there');
+      return { request: entry.signed, legs: entry.legs, committed: true };
+    } catch (error) {
+      if (refusalOf(error) !== 'REQUEST_UNKNOWN') throw error;
+    }
+    if (job.request === undefined) return { legs: [], committed: false };
+    const request = parseSigned(Request, job.request);
+    const homes = await main.lookup(request.document.pseudonym);
+    if (documentId(Request.type, request.document) !== job.requestId || !homes.includes(job.region))
+      throw new RelayError('JOB_INVALID', 'the job does not carry its request');
+    return { request, legs: [], committed: false };
+  }
+
+  async #ask(job: LegJob, request: SignedRequest, attempt: number): Promise<Verdict> {
+    const { chain, directory, metrics, log } = this.#options;
+    const { requestId, region } = job;
+    const { signed: keyCertificate } = await chain.keyCertificate(request.document.keyCertificate);
+    const body = { request, keyCertificate };
+    let note: Omit<LegNote, 'at'> = { state: 'unreachable' };
+    let again = backoffMs(attempt);
+    const home = await directory.region(region);
+    if (home.frozen) {
+      await this.#note(job, { state: 'refused', code: 'REGION_FROZEN' });
+      return { againInMs: REFUSED_PAUSE_MS };
+    }
+    for (let turn = 0; turn < home.relays.length; turn += 1) {
+      const relay = home.relays[(attempt - 1 + turn) % home.relays.length];
+      try {
+        const reply = await this.#exchange(region, relay?.url ?? '', body);
+        failpoint('leg.answered');
+        if (reply.state === 'decided') return await this.#believe(job, request, keyCertificate.document.key, reply.answer);
+        if (reply.state === 'pending') return await this.#note(job, { state: 'pending' }), { againInMs: backoffMs(0) };
+        if (reply.state === 'waiting') note = { state: 'waiting' };
+        else note = { state: 'refused', code: reply.code };
+        again = pauseMs(reply, attempt);
+        break;
+      } catch (error) {
+        log.info({ region, request: requestId.slice(0, 8), error: nameOf(error) }, 'a relay did not answer well');
+        if (error instanceof RelayError && error.code === 'ANSWER_INVALID') {
+          metrics.rejected(region);
+          note = { state: 'unreachable', code: 'ANSWER_INVALID' };
+        }
+        const busy = error instanceof RelayError && error.remoteCode === 'BUSY';
+        if (busy) note = { state: 'pending', code: 'BUSY' };
+      }
+    }
+    await this.#note(job, note);
+    return { againInMs: again };
+  }
+
+  async #exchange(region: string, url: string, body: unknown): Promise<Static<typeof AskReply>> {
+    const { envelopes, fetch, metrics } = this.#options;
+    const done = metrics.phase('leg');
+    const envelope = await envelopes.seal(region, 'ask', body);
+    const options = { fetch, timeoutMs: REPLY_TIMEOUT_MS, maxBytes: MAX_REPLY_BYTES };
+    const reply = await postJson(under(url, '/v1/relay'), envelope, options);
+    const { document } = await envelopes.openReply(reply, region, 'answer', documentId('envelope', envelope.document));
+    done();
+    try {
+      return parseReply(document.body);
+    } catch (cause) {
+      throw new RelayError('ANSWER_INVALID', 'malformed', { cause });
+    }
+  }
+
+  /** Stores an answer once it is verified, and has it mirrored. */
+  async #believe(job: LegJob, request: SignedRequest, receivingKey: string, answer: Answer): Promise<Verdict> {
+    const { federation, directory, answers, outcomes, metrics } = this.#options;
+    const { requestId, region } = job;
+    const { trusts } = await directory.activeRegion(region);
+    const done = metrics.phase('verify');
+    const expected = { federation, region, requestId, request: request.document, receivingKey, trusts, at: Date.now() };
+    const { outcome, transactionId } = verifyAnswer(answer, expected);
+    done();
+    failpoint('leg.verified');
+    await answers.save(requestId, answer);
+    failpoint('leg.stored');
+    await this.#note(job, { state: outcome.outcome, transactionId });
+    await outcomes.add(requestId, region);
+    return 'done';
+  }
+
+  /** After the request's end and twice the clock window, the leg failed; a later answer still counts. */
+  async #giveUp(job: LegJob, request: SignedRequest, committed: boolean, verdict: Verdict): Promise<Verdict> {
+    if (!committed || Date.now() <= request.document.notAfter + UNREACHABLE_AFTER_MS) return verdict;
+    await this.#options.chain.fail(job.requestId, job.region);
+    await this.#note(job, { state: 'failed' });
+    return 'done';
+  }
+
+  async #note({ requestId, region }: LegJob, note: Omit<LegNote, 'at'>): Promise<void> {
+    const { answers, signals, metrics } = this.#options;
+    metrics.leg(region, note.state);
+    await answers.note(requestId, region, { ...note, at: Date.now() });
+    await signals.send(requestId, { kind: 'changed' });
+  }
+}
+
+function jobOf(data: unknown): LegJob {
+  try {
+    return parseJob(data);
+  } catch (cause) {
+    throw new RelayError('JOB_INVALID', 'malformed leg job', { cause });
+  }
+}
+
+function pauseMs(reply: Static<typeof AskReply>, attempt: number): number {
+  return reply.state === 'waiting' ? backoffMs(attempt + 1, WAITING_PAUSE_MS) : backoffMs(attempt + 1, REFUSED_PAUSE_MS);
+}
+
+/** A settled leg is asked again only for its answer, and not for ever. */
+function retrySettled(verdict: Verdict, attempt: number): Verdict {
+  return attempt < UNCOMMITTED_ATTEMPTS ? verdict : 'done';
+}

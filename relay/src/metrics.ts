@@ -1,0 +1,57 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a cross-region query spends its time on. */
+export type Phase = 'lookup' | 'ask' | 'leg' | 'verify' | 'decide' | 'assemble' | 'mirror' | 'prove';
+const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** One relay's figures. No label names a patient, a person or a request. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #phases = this.#histogram('yilian_relay_phase_seconds', 'Time by phase', ['phase']);
+  readonly #legs = this.#counter('yilian_relay_legs_total', 'Steps of legs by state', ['region', 'state']);
+  readonly #lies = this.#counter('yilian_relay_answers_rejected_total', 'Answers that did not hold', ['region']);
+  readonly #refused = this.#counter('yilian_relay_envelopes_refused_total', 'Envelopes refused', ['code']);
+  readonly #jobs = this.#counter('yilian_relay_jobs_total', 'Jobs by queue and result', ['queue', 'result']);
+  readonly depth = this.#gauge('yilian_relay_queue_depth', 'Jobs by queue and state', ['queue', 'state']);
+  readonly deadLetters = this.#gauge('yilian_relay_dead_letters', 'Jobs given up', ['queue']);
+  readonly mirrorAge = this.#gauge('yilian_relay_view_age_seconds', 'Age of the view of the main chain', []);
+  readonly unsettled = this.#gauge('yilian_relay_pending_requests', 'Requests that lack a final word', []);
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Starts a phase; the function returned ends it. */
+  phase(phase: Phase): () => void {
+    const end = this.#phases.startTimer({ phase });
+    return () => void end();
+  }
+
+  leg(region: string, state: string): void {
+    this.#legs.inc({ region, state });
+  }
+
+  rejected(region: string): void {
+    this.#lies.inc({ region });
+  }
+
+  refused(code: string): void {
+    this.#refused.inc({ code });
+  }
+
+  job(queue: string, result: 'done' | 'again' | 'dead'): void {
+    this.#jobs.inc({ queue, result });
+  }
+
+  #histogram(name: string, help: string, labelNames: string[]): Histogram {
+    return new Histogram({ name, help, labelNames, buckets: BUCKETS_S, registers: [this.registry] });
+  }
+
+  #counter(name: string, help: string, labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge(name: string, help: string, labelNames: string[]): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.registry] });
+  }
+}

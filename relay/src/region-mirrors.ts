@@ -1,0 +1,64 @@
+import type { RegionalChain } from '@yilian/regional-chain';
+import type { Witnesses } from './attestations.ts';
+import type { Directory } from './directory.ts';
+import { refusalOf } from './errors.ts';
+import { failpoint } from './failpoints.ts';
+
+export interface RegionMirrorsOptions {
+  readonly chain: RegionalChain;
+  readonly directory: Directory;
+  readonly attesters: Witnesses;
+}
+
+/** Copies what the main chain registers about regions to the own chain, each change with its proof. */
+export class RegionMirrors {
+  readonly #options: RegionMirrorsOptions;
+  readonly #mirrored = new Map<string, number>();
+  #running: Promise<number> | undefined;
+
+  constructor(options: RegionMirrorsOptions) {
+    this.#options = options;
+  }
+
+  /** Mirrors every entry that is newer on the main chain; returns how many. Calls at the same time run once. */
+  run(): Promise<number> {
+    this.#running ??= this.#mirror().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #mirror(): Promise<number> {
+    const { chain, directory, attesters } = this.#options;
+    const { regions, foundation } = await directory.refresh();
+    let count = 0;
+    const known = await chain.foundation();
+    const newest = foundation.main[0]?.version ?? 0;
+    if (foundation.changedIn !== undefined && newest > (known.main[0]?.version ?? 0)) {
+      await chain.mirrorRegion(await attesters.prove(foundation.changedIn));
+      count += 1;
+    }
+    for (const { entry, transactionId } of regions) {
+      if ((await this.#versionOf(entry.region)) >= entry.version) continue;
+      const proof = await attesters.prove(transactionId);
+      failpoint('region.proven');
+      await chain.mirrorRegion(proof);
+      this.#mirrored.set(entry.region, entry.version);
+      count += 1;
+    }
+    return count;
+  }
+
+  async #versionOf(region: string): Promise<number> {
+    const known = this.#mirrored.get(region);
+    if (known !== undefined) return known;
+    try {
+      const { entry } = await this.#options.chain.mirrorOf(region);
+      this.#mirrored.set(region, entry.version);
+      return entry.version;
+    } catch (error) {
+      if (refusalOf(error) === 'REGION_UNKNOWN') return 0;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import type { MainChain } from '@yilian/main-chain';
+import { documentId, Request, type SignedBy } from '@yilian/protocol';
+import type { Leg, OutcomeEntry, RegionalChain, RequestEntry } from '@yilian/regional-chain';
+import type { Logger } from 'pino';
+import type { Absences } from './absences.ts';
+import type { LegNote, Answers } from './answers.ts';
+import type { Answer, AnswerReply, LegStatus, RequestAccepted, RequestStatus } from './api.ts';
+import type { Assembly } from './assembly.ts';
+import { RelayError, refusalOf } from './errors.ts';
+import { failpoint } from './failpoints.ts';
+import type { Legs } from './legs.ts';
+import type { Metrics } from './metrics.ts';
+import { nameOf, type Queues } from './queues.ts';
+
+export type SignedRequest = SignedBy<typeof Request>;
+
+export interface RequestsOptions {
+  readonly federation: string;
+  readonly region: string;
+  readonly chain: RegionalChain;
+  readonly main: MainChain;
+  readonly answers: Answers;
+  readonly assembly: Assembly;
+  readonly legs: Legs;
+  readonly absences: Absences;
+  readonly queues: Queues;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly submissionsPerOrganisation: number;
+  readonly maxLegs: number;
+}
+
+const FINAL = new Set<LegStatus['state']>(['released', 'denied', 'absent', 'expired', 'failed']);
+
+/** Requesting side: takes practitioners' questions and says where they stand. The chain is the truth. */
+export class Requests {
+  readonly #options: RequestsOptions;
+  readonly #submitting = new Map<string, number>();
+
+  constructor(options: RequestsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Records a question and sends it to its home regions. Returns after the commit; the legs set out as soon as the
+   * orderer has it.
+   * @throws REGION_MISMATCH FEDERATION_MISMATCH BUSY QUEUE_UNAVAILABLE, or what the contract refuses
+   */
+  async submit(request: SignedRequest): Promise<RequestAccepted> {
+    const { federation, region, chain, main, metrics } = this.#options;
+    const { document } = request;
+    if (document.federation !== federation) throw new RelayError('FEDERATION_MISMATCH', 'another federation’s request');
+    if (document.region !== region) throw new RelayError('REGION_MISMATCH', 'another region’s request');
+    const requestId = documentId(Request.type, document);
+    failpoint('request.received');
+    const { signed: keyCertificate } = await chain.keyCertificate(document.keyCertificate);
+    using _place = this.#enter(keyCertificate.document.mspId);
+    await this.#requireRoom();
+    const lookedUp = metrics.phase('lookup');
+    const homes = await main.lookup(document.pseudonym);
+    lookedUp();
+    const asked = metrics.phase('ask');
+    const transactionId = await this.#record(requestId, request, homes);
+    asked();
+    failpoint('request.committed');
+    return { requestId, transactionId, homes };
+  }
+
+  /** Where every leg stands. @throws the contract's REQUEST_UNKNOWN */
+  async status(requestId: string): Promise<RequestStatus> {
+    return (await this.#look(requestId)).status;
+  }
+
+  /** What has come so far. Answers that were here and are gone are fetched again. @throws REQUEST_UNKNOWN */
+  async answer(requestId: string): Promise<AnswerReply> {
+    const { answers, region } = this.#options;
+    const { status, entry } = await this.#look(requestId);
+    const found: Answer[] = [];
+    for (const leg of status.legs) {
+      if (!FINAL.has(leg.state) || leg.state === 'failed' || leg.region === 'main') continue;
+      const answer = leg.region === region ? await this.#own(requestId) : await this.#foreign(requestId, leg.region);
+      if (answer !== undefined) found.push(answer);
+    }
+    const absence = entry.homes.length === 0 ? await answers.loadAbsence(requestId).catch(() => undefined) : undefined;
+    if (absence === undefined && status.legs.some((leg) => leg.region === 'main' && FINAL.has(leg.state)))
+      await this.#quietly(this.#options.absences.start(requestId));
+    return { status, answers: found, ...(absence === undefined ? {} : { absence }) };
+  }
+
+  /** `decide` records and decides at once where this region is a home itself; else `ask`. Both are idempotent. */
+  async #record(requestId: string, request: SignedRequest, homes: readonly string[]): Promise<string> {
+    const { chain, region, assembly } = this.#options;
+    const setOut = () => {
+      failpoint('request.ordered');
+      void this.#setOut(requestId, request, homes);
+    };
+    if (!homes.includes(region)) {
+      const { transactionId } = await chain.ask(request, request.document.keyCertificate, homes, { onOrdered: setOut });
+      return transactionId;
+    }
+    try {
+      const { transactionId, result } = await chain.decide(request, undefined, undefined, homes, { onOrdered: setOut });
+      const { waiting } = JSON.parse(Buffer.from(result).toString()) as { waiting?: boolean };
+      if (waiting !== true) void this.#quietly(assembly.answer(requestId));
+      return transactionId;
+    } catch (error) {
+      if (refusalOf(error) !== 'DECIDED') throw error;
+      return (await chain.outcome(requestId)).transactionId;
+    }
+  }
+
+  /** A leg that cannot be queued now is found by the scanner. */
+  async #setOut(requestId: string, request: SignedRequest, homes: readonly string[]): Promise<void> {
+    const { region, legs, absences } = this.#options;
+    const others = homes.filter((home) => home !== region);
+    await this.#quietly(
+      homes.length === 0
+        ? absences.start(requestId)
+        : Promise.all(others.map((home) => legs.start(requestId, home, request))),
+    );
+  }
+
+  async #look(requestId: string): Promise<{ status: RequestStatus; entry: RequestEntry & { legs: readonly Leg[] } }> {
+    const { chain, answers, region } = this.#options;
+    const entry = await chain.request(requestId);
+    const notes = await answers.notes(requestId).catch(() => new Map<string, LegNote>());
+    const expected = entry.homes.length === 0 ? ['main'] : entry.homes;
+    const legs = await Promise.all(
+      expected.map((home) =>
+        home === region
+          ? this.#ownLeg(requestId, entry)
+          : legOf(home, entry.legs.find((leg) => leg.region === home), notes.get(home)),
+      ),
+    );
+    return { entry, status: { requestId, final: legs.every(({ state }) => FINAL.has(state)), legs } };
+  }
+
+  async #ownLeg(requestId: string, { signed }: RequestEntry): Promise<LegStatus> {
+    const { chain, region } = this.#options;
+    const decided = await this.#outcome(requestId);
+    if (decided !== undefined)
+      return { region, state: decided.outcome.outcome, transactionId: decided.transactionId };
+    const waiting = await chain.waiting(signed.document.pseudonym);
+    return { region, state: waiting.some((entry) => entry.requestId === requestId) ? 'waiting' : 'pending' };
+  }
+
+  async #own(requestId: string): Promise<Answer | undefined> {
+    const { answers, region, assembly } = this.#options;
+    const kept = await answers.load(requestId, region).catch(() => undefined);
+    if (kept !== undefined) return kept;
+    try {
+      const answer = await assembly.answer(requestId);
+      await this.#quietly(answers.save(requestId, answer));
+      return answer;
+    } catch (error) {
+      this.#options.log.info({ error: nameOf(error) }, 'an answer cannot be put together yet');
+      return undefined;
+    }
+  }
+
+  async #foreign(requestId: string, home: string): Promise<Answer | undefined> {
+    const answer = await this.#options.answers.load(requestId, home).catch(() => undefined);
+    if (answer === undefined) await this.#quietly(this.#options.legs.start(requestId, home));
+    return answer;
+  }
+
+  async #outcome(requestId: string): Promise<OutcomeEntry | undefined> {
+    try {
+      return await this.#options.chain.outcome(requestId);
+    } catch (error) {
+      if (refusalOf(error) === 'OUTCOME_UNKNOWN') return undefined;
+      throw error;
+    }
+  }
+
+  #enter(mspId: string): Disposable {
+    const now = this.#submitting.get(mspId) ?? 0;
+    if (now >= this.#options.submissionsPerOrganisation)
+      throw new RelayError('BUSY', 'this organisation is submitting too many requests at a time');
+    this.#submitting.set(mspId, now + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#submitting.get(mspId) ?? 1) - 1;
+        if (left > 0) this.#submitting.set(mspId, left);
+        else this.#submitting.delete(mspId);
+      },
+    };
+  }
+
+  async #requireRoom(): Promise<void> {
+    const { queues, maxLegs } = this.#options;
+    const counts = await queues.counts('legs').catch(() => undefined);
+    const queued = (counts?.['waiting'] ?? 0) + (counts?.['delayed'] ?? 0) + (counts?.['prioritized'] ?? 0);
+    if (queued >= maxLegs) throw new RelayError('BUSY', 'too many legs are queued');
+  }
+
+  async #quietly(work: Promise<unknown>): Promise<void> {
+    await work.catch((error: unknown) => {
+      this.#options.log.info({ error: nameOf(error) }, 'left to the scanner');
+    });
+  }
+}
+
+/** The chain's word, else a final word this relay has verified and not yet mirrored, else where the leg stands. */
+function legOf(region: string, settled: Leg | undefined, note: LegNote | undefined): LegStatus {
+  const noted =
+    note === undefined
+      ? { region, state: 'pending' as const }
+      : {
+          region,
+          state: note.state,
+          ...(note.transactionId === undefined ? {} : { transactionId: note.transactionId }),
+          ...(note.code === undefined ? {} : { code: note.code }),
+        };
+  if (settled === undefined) return noted;
+  const newer = settled.outcome === 'failed' && FINAL.has(noted.state) && noted.state !== 'failed';
+  return newer ? noted : { region, state: settled.outcome, transactionId: settled.transactionId };
+}
