@@ -26,4 +26,5 @@ export {
   shouldRetry,
   type ValidationCode,
 } from './ledger-error.ts';
+export { OwnView } from './own-view.ts';
 export { createSigner, type Sign } from './signer.ts';

@@ -105,11 +105,6 @@ export class ConformanceContract extends Contract {
     };
   }
 
-  /** The organisation of the peer that runs this. */
-  async peerOrganisation({ stub }: Context) {
-    return stub.getMspID();
-  }
-
   async call({ stub }: Context, chaincode: string, channel: string, name: string, key: string, value: string) {
     const { status, message, payload } = await stub.invokeChaincode(chaincode, [name, key, value], channel);
     return { status, message, payload: textOf(payload ?? Buffer.alloc(0)) };
@@ -131,10 +126,6 @@ export class ConformanceContract extends Contract {
 
   async richQuery({ stub }: Context) {
     return entriesOf(stub.getQueryResult('{"selector":{}}'));
-  }
-
-  async bytes(_context: Context, length: string) {
-    return 'x'.repeat(Number(length));
   }
 }
 

@@ -48,6 +48,27 @@ describe('Bytes from outside', () => {
 
   afterAll(() => node.close());
 
+  it('that announce more than they hold cost nothing', async () => {
+    const announced = 'ffffffff0f';
+    const within = (field: string, content: string) =>
+      `${field}${(content.length / 2).toString(16).padStart(2, '0')}${content}`;
+    const overlong = [
+      `0a${announced}`,
+      `12${announced}41`,
+      within('1a', `0a${announced}`),
+      `18${announced}`,
+      `0b0c${announced}`,
+    ];
+    const started = performance.now();
+    for (const hex of [...overlong, ...overlong.map((inner) => within('0a', inner))]) {
+      for (const path of UNARY) {
+        const { code } = await raw(path, Buffer.from(hex, 'hex'));
+        expect([3, 7, 10]).toContain(code);
+      }
+    }
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
   it('that are no request are refused as such', async () => {
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...UNARY), fc.uint8Array({ maxLength: 200 }), async (path, bytes) => {
@@ -107,8 +128,8 @@ describe('Bytes from outside', () => {
     for (const path of ['/protos.Deliver/Deliver', '/protos.Deliver/DeliverFiltered']) {
       const blocks = client.makeBidiStreamRequest(path, same, same, {});
       blocks.write(Buffer.from('junk'));
-      const { value } = await blocks[Symbol.asyncIterator]().next();
-      expect(Buffer.from(value as Uint8Array).toString('hex')).toBe('089003');
+      const answer = await blocks[Symbol.asyncIterator]().next();
+      expect(Buffer.from(answer.value as Uint8Array).toString('hex')).toBe('089003');
       blocks.cancel();
     }
   });

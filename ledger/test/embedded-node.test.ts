@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { Client, credentials } from '@grpc/grpc-js';
 import {
   type Contract as ClientContract,
@@ -12,9 +13,11 @@ import {
 } from '@hyperledger/fabric-gateway';
 import { peer } from '@hyperledger/fabric-protos';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { findTransaction } from '../src/block.ts';
 import { type Credential, createAuthority } from '../src/ca.ts';
 import { connect } from '../src/connect.ts';
 import { type EmbeddedConfig, type EmbeddedOptions, openEmbedded } from '../src/embedded/index.ts';
+import { readEnvelope, readWrites } from '../src/envelope.ts';
 import { type Context, Contract } from '../src/fabric.ts';
 import { authority, CHANNEL, clientOf, configOf, gatewayOf, memberOf, POLICIES } from './fixture/embedded.ts';
 
@@ -44,6 +47,19 @@ class Probe extends Contract {
     await stub.putState(key, Buffer.from(String(count)));
   }
 
+  async fill({ stub }: Context, prefix: string, count: string) {
+    for (let i = 0; i < Number(count); i += 1) {
+      await stub.putState(`${prefix}${String(i).padStart(3, '0')}`, Buffer.from('v'));
+    }
+  }
+
+  async firstInto({ stub }: Context, start: string, end: string, key: string) {
+    for await (const row of stub.getStateByRange(start, end) as AsyncIterable<{ key: string }>) {
+      await stub.putState(key, Buffer.from(row.key));
+      break;
+    }
+  }
+
   /** Reads one key, waits for the gate, reads another. */
   async heldPair({ stub }: Context, first: string, second: string) {
     const a = Buffer.from(await stub.getState(first)).toString();
@@ -59,7 +75,11 @@ class Probe extends Contract {
   }
 
   async throwNothing() {
-    throw undefined;
+    throw undefined as unknown as Error;
+  }
+
+  async peerOrganisation({ stub }: Context) {
+    return stub.getMspID();
   }
 
   async failLong() {
@@ -146,6 +166,8 @@ describe('A simulation', () => {
     );
     await entered.promise;
     const commits = await Promise.all(transactions.map((transaction) => transaction.submit()));
+    const early = commits[0]?.getStatus({ deadline: Date.now() + 100 });
+    await expect(early).rejects.toMatchObject({ code: 4 });
     gate.resolve();
     expect(text(await pair)).toBe('["old","old"]');
     for (const commit of commits) expect((await commit.getStatus()).code).toBe(Code.VALID);
@@ -175,6 +197,18 @@ describe('A simulation', () => {
       await contract.submitTransaction('put', 'a', 'v');
       client?.close();
     }
+  });
+
+  it('runs once for each endorsing organisation, at a peer that knows its own', async () => {
+    const contract = contractOf((await openNode()).client());
+    for (const mspId of ['AMSP', 'BMSP', 'CMSP']) {
+      const answer = await contract.evaluate('peerOrganisation', { endorsingOrganizations: [mspId] });
+      expect(text(answer)).toBe(mspId);
+    }
+    const proposal = contract.newProposal('peerOrganisation', { endorsingOrganizations: ['AMSP', 'BMSP'] });
+    await expect(proposal.endorse()).rejects.toMatchObject({
+      details: [{ mspId: 'BMSP', message: 'ProposalResponsePayloads do not match' }],
+    });
   });
 
   it('of a contract that throws nothing at all fails like any other', async () => {
@@ -223,7 +257,7 @@ describe('Errors that a contract lets escape', () => {
     const issued = authority('AMSP').issue({ commonName: 'child', role: 'client' });
     const file = join(folder, `${mode}.json`);
     writeFileSync(file, JSON.stringify({ config: rest, client: { mspId: 'AMSP', ...issued } }));
-    const script = join(import.meta.dirname, 'fixture', 'embedded-child.ts');
+    const script = fileURLToPath(new URL('./fixture/embedded-child.ts', import.meta.url));
     const child = spawn(process.execPath, [script, mode, ':memory:', file], { stdio: 'pipe' });
     const [output, errors] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
     return { output, errors, code: child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve))) };
@@ -302,14 +336,84 @@ describe('Blocks', () => {
     await node.verifyChain();
   });
 
+  it('check a range that was read in part up to the row that was read ahead', async () => {
+    const node = await openNode();
+    const contract = contractOf(node.client());
+    await contract.submitTransaction('fill', 'k', '150');
+    for (const [changed, code] of [
+      ['k101', Code.VALID],
+      ['k100', Code.PHANTOM_READ_CONFLICT],
+      ['k000', Code.PHANTOM_READ_CONFLICT],
+    ] as const) {
+      const endorsed = await contract.newProposal('firstInto', { arguments: ['k', 'l', 'first'] }).endorse();
+      await contract.submitTransaction('put', changed, 'changed');
+      expect((await (await endorsed.submit()).getStatus()).code).toBe(code);
+    }
+  });
+
+  it('judge a submitter again when they are written', async () => {
+    const node = await openNode();
+    const ca = authority('CMSP');
+    const { certificate, privateKey } = ca.issue({ commonName: 'leaver', role: 'client' });
+    const contract = contractOf(node.client(), 'any', memberOf('CMSP', { certificate, privateKey }));
+    const transaction = await contract.newProposal('put', { arguments: ['a', 'v'] }).endorse();
+    const held = contractOf(node.client()).evaluateTransaction('heldPair', 'a', 'b');
+    await entered.promise;
+    await transaction.submit();
+    ca.revoke(certificate);
+    node.updateOrganisation({ mspId: 'CMSP', crls: [ca.crl()] });
+    gate.resolve();
+    await held;
+    await contractOf(node.client()).submitTransaction('put', 'b', 'v');
+    using blocks = await gatewayOf(node.client(), member)
+      .getNetwork(CHANNEL)
+      .getFilteredBlockEvents({ startBlock: 1n });
+    const block = (await blocks[Symbol.asyncIterator]().next()).value as peer.FilteredBlock;
+    expect(block.getFilteredTransactionsList()[0]?.getTxValidationCode()).toBe(Code.BAD_CREATOR_SIGNATURE);
+    expect(text(await contractOf(node.client()).evaluateTransaction('get', 'a'))).toBe('');
+  });
+
   it('hold a transaction that was submitted twice at once, and count it once', async () => {
     const node = await openNode({ batch: { maxCount: 2, timeoutMs: 5_000 } });
     const contract = contractOf(node.client());
-    const transaction = await contract.newProposal('append', { arguments: ['a'] }).endorse();
+    const transaction = await contract.newProposal('put', { arguments: ['a', 'v'] }).endorse();
     const commits = await Promise.all([transaction.submit(), transaction.submit()]);
     for (const commit of commits) expect(await commit.getStatus()).toMatchObject({ code: Code.VALID, blockNumber: 1n });
-    expect(text(await contract.evaluateTransaction('get', 'a'))).toBe('x');
+    using blocks = await gatewayOf(node.client(), member)
+      .getNetwork(CHANNEL)
+      .getFilteredBlockEvents({ startBlock: 1n });
+    const block = (await blocks[Symbol.asyncIterator]().next()).value as peer.FilteredBlock;
+    const codes = block.getFilteredTransactionsList().map((one) => one.getTxValidationCode());
+    expect(codes).toEqual([Code.VALID, Code.DUPLICATE_TXID]);
     expect(await node.verifyChain()).toMatchObject({ transactions: 2 });
+  });
+});
+
+describe('A committed transaction', () => {
+  it('is one that outcome proofs can be made of', async () => {
+    const node = await openNode();
+    const submitted = await contractOf(node.client(), 'two').submitAsync('put', { arguments: ['a', 'v'] });
+    const { blockNumber } = await submitted.getStatus();
+    const id = submitted.getTransactionId();
+    const block = await contractOf(node.client(), 'qscc').evaluateTransaction('GetBlockByTxID', CHANNEL, id);
+    const found = findTransaction(block, id);
+    expect(found).toMatchObject({ block: Number(blockNumber), validationCode: Code.VALID });
+    const envelope = readEnvelope(found.envelope);
+    expect(envelope).toMatchObject({
+      channel: CHANNEL,
+      chaincode: 'two',
+      chaincodeVersion: '1',
+      function: 'put',
+      status: 200,
+    });
+    expect(envelope.endorsements).toHaveLength(2);
+    expect(
+      readWrites(envelope.readWriteSet).map(({ namespace, key, value }) => [
+        namespace,
+        key,
+        text(value ?? new Uint8Array()),
+      ]),
+    ).toEqual([['two', 'a', 'v']]);
   });
 });
 
@@ -359,6 +463,31 @@ describe('Limits', () => {
     await expect(third).rejects.toMatchObject({ code: 14 });
     gate.resolve();
     await Promise.all([held, second]);
+  });
+
+  it('bound the streams, of which a closed one is none', async () => {
+    const node = await openNode({ limits: { concurrency: 1 } });
+    for (const client of [node.client(), new Client((await node.serve()).address, credentials.createInsecure())]) {
+      const network = gatewayOf(client, member).getNetwork(CHANNEL);
+      const next = async () => {
+        const blocks = await network.getBlockEvents({ startBlock: 0n });
+        return { blocks, first: await blocks[Symbol.asyncIterator]().next() };
+      };
+      const { blocks } = await next();
+      await expect(next()).rejects.toMatchObject({ code: 14 });
+      blocks.close();
+      await expect
+        .poll(() =>
+          next()
+            .then(({ blocks: again }) => again.close())
+            .then(
+              () => true,
+              () => false,
+            ),
+        )
+        .toBe(true);
+      if (client instanceof Client) client.close();
+    }
   });
 });
 
@@ -479,6 +608,18 @@ describe('Opening and closing', () => {
     for (const issued of [undefined, foreign]) {
       await expect(through(issued).evaluateTransaction('get', 'a')).rejects.toMatchObject({ code: 14 });
     }
+  });
+
+  it('ends a contract that hangs, and still writes what was taken', async () => {
+    const node = await openNode();
+    const contract = contractOf(node.client());
+    const transaction = await contract.newProposal('put', { arguments: ['a', 'v'] }).endorse();
+    const hanging = contract.evaluateTransaction('never').catch((error: unknown) => error);
+    await entered.promise;
+    await transaction.submit();
+    await node.close();
+    expect(await hanging).toMatchObject({ code: 14 });
+    expect(node.height()).toBe(2);
   });
 
   it('ends waiting calls and streams, and writes what was taken', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import type { GatewayError } from '@hyperledger/fabric-gateway';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type EmbeddedLimits, type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
@@ -91,7 +92,7 @@ describe('The store of an embedded node', () => {
     const issued = authority('AMSP').issue({ commonName: 'child', role: 'client' });
     const { chaincodes: _, ...rest } = config;
     writeFileSync(file, JSON.stringify({ config: rest, client: { mspId: 'AMSP', ...issued } }));
-    const script = join(import.meta.dirname, 'fixture', 'embedded-child.ts');
+    const script = fileURLToPath(new URL('./fixture/embedded-child.ts', import.meta.url));
     const child = spawn(process.execPath, [script, 'load', folder, file], { stdio: ['ignore', 'pipe', 'inherit'] });
     const acknowledged: string[] = [];
     for await (const line of createInterface({ input: child.stdout })) {
@@ -119,14 +120,14 @@ describe('The store of an embedded node', () => {
       const key = `k${kept.length}`;
       refusal = await contract.submitTransaction('put', key, 'v'.repeat(10_000)).then(
         () => undefined,
-        (error: GatewayError) => error,
+        (error: unknown) => error as GatewayError,
       );
       if (!refusal) kept.push(key);
     }
     expect(kept.length).toBeGreaterThan(3);
     expect(refusal).toMatchObject({ name: 'CommitStatusError', code: 14 });
     expect(refusal.message).toContain('STORE_FULL');
-    const next = await contract.submitTransaction('put', 'next', 'v'.repeat(10_000)).catch((error: Error) => error);
+    const next = await contract.submitTransaction('put', 'next', 'v'.repeat(10_000)).catch((error: unknown) => error);
     expect(next).toMatchObject({ name: 'SubmitError', code: 14 });
     expect(text(await contract.evaluateTransaction('get', kept.at(-1) as string))).toHaveLength(10_000);
     await full.verifyChain();

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { common } from '@hyperledger/fabric-protos';
 import { readCertificate } from '../certificate.ts';
 import { readSerializedIdentity } from '../msp.ts';
 import {
@@ -14,9 +13,10 @@ import {
 } from './block.ts';
 import type { Channel } from './config.ts';
 import { EmbeddedError } from './errors.ts';
-import { decodeReadWriteSet, encodeUpdates, sameVersion, type Updates } from './rwset.ts';
+import { decodeReadWriteSet, encodeUpdates, type KeyUpdates, sameVersion, type Updates } from './rwset.ts';
 import type { BlockRecord, Store, TransactionRecord } from './store.ts';
 import { readAction, readTransaction } from './transaction.ts';
+import { read } from './wire.ts';
 
 /** What an audit went through. */
 export interface Audit {
@@ -47,7 +47,7 @@ export async function auditChain(store: Store, channel: Channel): Promise<Audit>
     const block = store.block(number);
     if (!block) throw broken('is missing');
     const transactions = store.transactionsOf(number);
-    const metadata = common.BlockMetadata.deserializeBinary(block.metadata).getMetadataList_asU8();
+    const metadata = read.blockMetadata(block.metadata).getMetadataList_asU8();
     const header = decodeHeader(block.header);
     const expected = makeHeader(
       number,
@@ -69,7 +69,7 @@ export async function auditChain(store: Store, channel: Channel): Promise<Audit>
     count += transactions.length;
     if (number === 0) continue;
     commitHash = nextCommitHash(codes, encodeUpdates(updates), commitHash);
-    const recorded = common.Metadata.deserializeBinary(metadata[COMMIT_HASH] as Uint8Array).getValue_asU8();
+    const recorded = read.metadata(metadata[COMMIT_HASH] as Uint8Array).getValue_asU8();
     if (!same(recorded, commitHash)) throw broken('verdicts or writes differ from the commit hash');
     await setImmediate();
   }
@@ -92,7 +92,7 @@ function writesOf(store: Store, transactions: readonly TransactionRecord[], brok
     if (code !== 0) continue;
     for (const { namespace, writes: changes } of decodeReadWriteSet(readAction(transaction).readWriteSet)) {
       const version = { block, position };
-      const keys = updates.get(namespace) ?? new Map();
+      const keys = updates.get(namespace) ?? (new Map() as KeyUpdates);
       if (changes.length > 0) updates.set(namespace, keys);
       for (const { key, value } of changes) {
         writes += 1;
@@ -117,10 +117,10 @@ function signed(
   mspId: string,
 ): boolean {
   try {
-    const metadata = common.Metadata.deserializeBinary(entry);
+    const metadata = read.metadata(entry);
     const [signature] = metadata.getSignaturesList();
     if (!signature) return false;
-    const signer = common.SignatureHeader.deserializeBinary(signature.getSignatureHeader_asU8());
+    const signer = read.signatureHeader(signature.getSignatureHeader_asU8());
     const identity = readSerializedIdentity(signer.getCreator_asU8());
     const { fingerprint } = readCertificate(identity.certificate);
     const certificate = certificates.find((known) => known.fingerprint === fingerprint);

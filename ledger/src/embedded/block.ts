@@ -4,9 +4,10 @@ import { sha256 } from './proposal.ts';
 import type { Signer } from './signer.ts';
 import type { BlockRecord, TransactionRecord } from './store.ts';
 import { readAction, readTransaction } from './transaction.ts';
+import { read } from './wire.ts';
 
 /** Indexes of a block's metadata. */
-export const { SIGNATURES, LAST_CONFIG, TRANSACTIONS_FILTER, COMMIT_HASH } = common.BlockMetadataIndex;
+export const { SIGNATURES, TRANSACTIONS_FILTER, COMMIT_HASH } = common.BlockMetadataIndex;
 const METADATA_ENTRIES = 5;
 
 export interface Header {
@@ -58,7 +59,7 @@ export function makeMetadata(header: Header, orderer: Signer, codes: Uint8Array,
 
   const entries: Uint8Array[] = Array.from({ length: METADATA_ENTRIES }, () => new Uint8Array());
   entries[SIGNATURES] = signatures.serializeBinary();
-  entries[LAST_CONFIG] = metadataOf(lastConfig.serializeBinary());
+  entries[common.BlockMetadataIndex.LAST_CONFIG] = metadataOf(lastConfig.serializeBinary());
   entries[TRANSACTIONS_FILTER] = codes;
   if (commitHash.length > 0) entries[COMMIT_HASH] = metadataOf(commitHash);
   const metadata = new common.BlockMetadata();
@@ -80,7 +81,7 @@ export function encodeHeader({ number, previousHash, dataHash }: Header): Uint8A
 }
 
 export function decodeHeader(bytes: Uint8Array): Header {
-  const header = common.BlockHeader.deserializeBinary(bytes);
+  const header = read.blockHeader(bytes);
   return {
     number: header.getNumber(),
     previousHash: header.getPreviousHash_asU8(),

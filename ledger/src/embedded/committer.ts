@@ -187,12 +187,8 @@ export class Committer {
     this.#lastHash = hash;
     this.#commitHash = commitHash;
     this.#degraded = false;
-    batch.forEach(({ written }, i) => {
-      written.resolve();
-      const { txId, code } = transactions[i] as TransactionRecord;
-      const first = code === DUPLICATE_TXID ? store.transaction(txId) : undefined;
-      this.#events.emit(`tx:${txId}`, { code: first?.code ?? code, block: first?.block ?? number });
-    });
+    for (const { written } of batch) written.resolve();
+    for (const { txId, code } of transactions) this.#events.emit(`tx:${txId}`, { code, block: number });
     this.#events.emit('block');
   }
 
@@ -205,5 +201,3 @@ export class Committer {
     }
   }
 }
-
-const DUPLICATE_TXID = 9;

@@ -5,6 +5,7 @@ import type { Committer } from './committer.ts';
 import type { Channel } from './config.ts';
 import { mayRead } from './proposal.ts';
 import type { BlockRecord, Store } from './store.ts';
+import { read } from './wire.ts';
 
 const { Status } = common;
 
@@ -79,15 +80,13 @@ export class Deliver {
   #accept(request: Uint8Array): Seek | number {
     const { channel, clock, committer } = this.#options;
     try {
-      const payload = common.Payload.deserializeBinary(common.Envelope.deserializeBinary(request).getPayload_asU8());
-      const header = common.ChannelHeader.deserializeBinary(
-        payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array(),
-      );
+      const payload = read.payload(read.envelope(request).getPayload_asU8());
+      const header = read.channelHeader(payload.getHeader()?.getChannelHeader_asU8() ?? new Uint8Array());
       const seconds = header.getTimestamp()?.getSeconds() ?? 0;
       if (Math.abs(clock() - seconds * 1000) > TIME_WINDOW_MS) return Status.BAD_REQUEST;
       if (header.getChannelId() !== channel.name) return Status.NOT_FOUND;
       if (!this.#authorised(request)) return Status.FORBIDDEN;
-      const info = orderer.SeekInfo.deserializeBinary(payload.getData_asU8());
+      const info = read.seekInfo(payload.getData_asU8());
       const start = positionOf(info.getStart(), committer.height);
       const stop = positionOf(info.getStop(), committer.height);
       if (start === undefined || stop === undefined || stop < start) return Status.BAD_REQUEST;
@@ -106,9 +105,9 @@ export class Deliver {
   #authorised(request: Uint8Array): boolean {
     const { channel, clock } = this.#options;
     try {
-      const envelope = common.Envelope.deserializeBinary(request);
-      const header = common.Payload.deserializeBinary(envelope.getPayload_asU8()).getHeader();
-      const signer = common.SignatureHeader.deserializeBinary(header?.getSignatureHeader_asU8() ?? new Uint8Array());
+      const envelope = read.envelope(request);
+      const header = read.payload(envelope.getPayload_asU8()).getHeader();
+      const signer = read.signatureHeader(header?.getSignatureHeader_asU8() ?? new Uint8Array());
       const identity = channel.identify(signer.getCreator_asU8(), clock());
       return mayRead(identity) && identity.verify(envelope.getPayload_asU8(), envelope.getSignature_asU8());
     } catch {

@@ -9,8 +9,11 @@ import { mayRead, mayWrite, type Proposal, readProposal, transactionId } from '.
 import type { StateLock } from './state-lock.ts';
 import type { Store } from './store.ts';
 import { prepareTransaction, readTransaction, type Transaction } from './transaction.ts';
+import { read } from './wire.ts';
 
 const ENDORSER_TRANSACTION = 3;
+/** Twice that of a real one. */
+const MAX_ID_LENGTH = 128;
 
 export interface GatewayOptions {
   readonly channel: Channel;
@@ -30,7 +33,7 @@ export class Gateway {
   }
 
   async evaluate(bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const request = decode(() => gateway.EvaluateRequest.deserializeBinary(bytes), 'an evaluate request is required');
+    const request = decode(() => read.evaluateRequest(bytes), 'an evaluate request is required');
     const proposal = this.#proposal(() => readProposal(request.getProposedTransaction()), status.UNAVAILABLE);
     const own = this.#ownOrganisation(proposal);
     const targets = request.getTargetOrganizationsList();
@@ -66,7 +69,7 @@ export class Gateway {
   }
 
   async endorse(bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const request = decode(() => gateway.EndorseRequest.deserializeBinary(bytes), 'an endorse request is required');
+    const request = decode(() => read.endorseRequest(bytes), 'an endorse request is required');
     const proposal = this.#proposal(() => readProposal(request.getProposedTransaction()), status.FAILED_PRECONDITION);
     const chosen = [...new Set(request.getEndorsingOrganizationsList())];
     const answers = await this.#simulate(signal, 'endorsement timeout expired while collecting endorsements', () =>
@@ -80,7 +83,7 @@ export class Gateway {
   }
 
   async submit(bytes: Uint8Array): Promise<Uint8Array> {
-    const request = decode(() => gateway.SubmitRequest.deserializeBinary(bytes), 'a submit request is required');
+    const request = decode(() => read.submitRequest(bytes), 'a submit request is required');
     const envelope = request.getPreparedTransaction();
     if (!envelope) throw new RpcError(status.INVALID_ARGUMENT, 'a prepared transaction is required');
     if (envelope.getSignature_asU8().length === 0) {
@@ -98,18 +101,13 @@ export class Gateway {
   }
 
   async commitStatus(bytes: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const signed = decode(
-      () => gateway.SignedCommitStatusRequest.deserializeBinary(bytes),
-      'a commit status request is required',
-    );
-    const request = decode(
-      () => gateway.CommitStatusRequest.deserializeBinary(signed.getRequest_asU8()),
-      'invalid status request',
-    );
+    const signed = decode(() => read.signedCommitStatusRequest(bytes), 'a commit status request is required');
+    const request = decode(() => read.commitStatusRequest(signed.getRequest_asU8()), 'invalid status request');
     const txId = request.getTransactionId();
     if (request.getIdentity_asU8().length === 0) throw new RpcError(status.INVALID_ARGUMENT, 'no identity provided');
     if (request.getChannelId() === '') throw new RpcError(status.INVALID_ARGUMENT, 'no channel ID provided');
     if (txId === '') throw new RpcError(status.INVALID_ARGUMENT, 'transaction ID should not be empty');
+    if (txId.length > MAX_ID_LENGTH) throw new RpcError(status.INVALID_ARGUMENT, 'transaction ID is too long');
     this.#authorise(
       request.getChannelId(),
       request.getIdentity_asU8(),
@@ -128,12 +126,9 @@ export class Gateway {
   }
 
   async *chaincodeEvents(bytes: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const signed = decode(
-      () => gateway.SignedChaincodeEventsRequest.deserializeBinary(bytes),
-      'a chaincode events request is required',
-    );
+    const signed = decode(() => read.signedChaincodeEventsRequest(bytes), 'a chaincode events request is required');
     const request = decode(
-      () => gateway.ChaincodeEventsRequest.deserializeBinary(signed.getRequest_asU8()),
+      () => read.chaincodeEventsRequest(signed.getRequest_asU8()),
       'invalid chaincode events request',
     );
     this.#authorise(
@@ -306,8 +301,8 @@ export class Gateway {
 }
 
 /** The status of a call whose client gave up or ran out of time. */
-export function expired(signal: AbortSignal, message: string): RpcError {
-  const { reason } = signal;
+function expired(signal: AbortSignal, message: string): RpcError {
+  const reason: unknown = signal.reason;
   return reason instanceof RpcError ? reason : new RpcError(status.DEADLINE_EXCEEDED, message);
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { GrpcClient } from '@hyperledger/fabric-gateway';
 import { VerifyError } from '../errors.ts';
@@ -65,6 +66,8 @@ export interface EmbeddedNode extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** How long closing waits for contracts before it ends them. */
+const GRACE_MS = 1000;
 const MAX_MESSAGE_BYTES = 100 * 1024 * 1024;
 
 /**
@@ -103,15 +106,21 @@ export async function openEmbedded(config: EmbeddedConfig, options: EmbeddedOpti
   const served = new Set<Served>();
   const unwatch = watchContracts();
 
-  const close = async (): Promise<void> => {
-    if (closing.signal.aborted) return;
-    await committer.close();
+  let closed: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    const written = committer.close();
+    await Promise.race([written, setTimeout(GRACE_MS, undefined, { ref: false })]);
     closing.abort(new RpcError(status.UNAVAILABLE, 'the embedded Fabric node is closing'));
     await Promise.all([...served].map((server) => server.close()));
+    await written;
     const release = await lock.write();
     release();
     unwatch();
     store.close();
+  };
+  const close = (): Promise<void> => {
+    closed ??= end();
+    return closed;
   };
 
   return {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { common, peer } from '@hyperledger/fabric-protos';
 import type { Identity } from '../msp.ts';
 import type { Channel } from './config.ts';
+import { read } from './wire.ts';
 
 /** A signed proposal taken apart. Nothing of it is checked but its shape. */
 export interface Proposal {
@@ -26,13 +27,13 @@ export interface Proposal {
 /** @throws Error when the bytes are no proposal to a chaincode */
 export function readProposal(signed: peer.SignedProposal | undefined): Proposal {
   if (!signed || signed.getProposalBytes_asU8().length === 0) throw new Error('a signed proposal is required');
-  const proposal = peer.Proposal.deserializeBinary(signed.getProposalBytes_asU8());
-  const header = common.Header.deserializeBinary(proposal.getHeader_asU8());
-  const channel = common.ChannelHeader.deserializeBinary(header.getChannelHeader_asU8());
-  const signature = common.SignatureHeader.deserializeBinary(header.getSignatureHeader_asU8());
-  const extension = peer.ChaincodeHeaderExtension.deserializeBinary(channel.getExtension_asU8());
-  const full = peer.ChaincodeProposalPayload.deserializeBinary(proposal.getPayload_asU8());
-  const spec = peer.ChaincodeInvocationSpec.deserializeBinary(full.getInput_asU8()).getChaincodeSpec();
+  const proposal = read.proposal(signed.getProposalBytes_asU8());
+  const header = read.header(proposal.getHeader_asU8());
+  const channel = read.channelHeader(header.getChannelHeader_asU8());
+  const signature = read.signatureHeader(header.getSignatureHeader_asU8());
+  const extension = read.chaincodeHeaderExtension(channel.getExtension_asU8());
+  const full = read.chaincodeProposalPayload(proposal.getPayload_asU8());
+  const spec = read.chaincodeInvocationSpec(full.getInput_asU8()).getChaincodeSpec();
   if (!channel.getChannelId()) throw new Error('no channel id provided');
   if (!channel.getTimestamp()) throw new Error('no timestamp provided');
   const chaincode = extension.getChaincodeId()?.getName();

@@ -1,5 +1,6 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { ledger } from '@hyperledger/fabric-protos';
+import { read } from './wire.ts';
 
 const { rwset } = ledger;
 const { kvrwset } = rwset;
@@ -68,10 +69,11 @@ export function encodeReadWriteSet(sets: readonly NamespaceSet[]): Uint8Array {
 
 /** @throws Error when the bytes are no read-write set */
 export function decodeReadWriteSet(bytes: Uint8Array): NamespaceSet[] {
-  return rwset.TxReadWriteSet.deserializeBinary(bytes)
+  return read
+    .readWriteSet(bytes)
     .getNsRwsetList()
     .map((set) => {
-      const kv = kvrwset.KVRWSet.deserializeBinary(set.getRwset_asU8());
+      const kv = read.keyReadWriteSet(set.getRwset_asU8());
       return {
         namespace: set.getNamespace(),
         reads: kv.getReadsList().map(decodeRead),
@@ -93,14 +95,17 @@ export function decodeReadWriteSet(bytes: Uint8Array): NamespaceSet[] {
     });
 }
 
-/** Later writes of one block by chaincode and key. */
-export type Updates = Map<string, Map<string, { readonly value: Uint8Array | null; readonly version: Version }>>;
+/** The last write of each key. */
+export type KeyUpdates = Map<string, { readonly value: Uint8Array | null; readonly version: Version }>;
+
+/** What one block writes, by chaincode. */
+export type Updates = Map<string, KeyUpdates>;
 
 /** The bytes that Fabric hashes into a block's commit hash: `txmgr.Updates`, deterministic. */
 export function encodeUpdates(updates: Updates): Uint8Array {
   const writer = new BinaryWriter();
   for (const namespace of [...updates.keys()].sort(compareKeys)) {
-    const keys = updates.get(namespace) as NonNullable<ReturnType<Updates['get']>>;
+    const keys = updates.get(namespace) as KeyUpdates;
     [...keys]
       .sort(([a], [b]) => compareKeys(a, b))
       .forEach(([key, { value, version }], i) => {

@@ -33,7 +33,7 @@ export class Signer {
   }
 }
 
-export function serializeIdentity(mspId: string, certificate: string): Uint8Array {
+function serializeIdentity(mspId: string, certificate: string): Uint8Array {
   const identity = new msp.SerializedIdentity();
   identity.setMspid(mspId);
   identity.setIdBytes(Buffer.from(certificate));

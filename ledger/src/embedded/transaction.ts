@@ -1,5 +1,6 @@
 import { common, peer } from '@hyperledger/fabric-protos';
 import type { Proposal } from './proposal.ts';
+import { read } from './wire.ts';
 
 /** A transaction envelope as the orderer reads it. */
 export interface Transaction {
@@ -37,12 +38,12 @@ export interface Action {
 
 /** @throws Error when the bytes are no envelope with both headers */
 export function readTransaction(bytes: Uint8Array): Transaction {
-  const envelope = common.Envelope.deserializeBinary(bytes);
-  const payload = common.Payload.deserializeBinary(envelope.getPayload_asU8());
+  const envelope = read.envelope(bytes);
+  const payload = read.payload(envelope.getPayload_asU8());
   const header = payload.getHeader();
   if (!header) throw new Error('envelope has no header');
-  const channel = common.ChannelHeader.deserializeBinary(header.getChannelHeader_asU8());
-  const signer = common.SignatureHeader.deserializeBinary(header.getSignatureHeader_asU8());
+  const channel = read.channelHeader(header.getChannelHeader_asU8());
+  const signer = read.signatureHeader(header.getSignatureHeader_asU8());
   const timestamp = channel.getTimestamp();
   return {
     envelope: bytes,
@@ -56,20 +57,19 @@ export function readTransaction(bytes: Uint8Array): Transaction {
     timestamp: { seconds: timestamp?.getSeconds() ?? 0, nanos: timestamp?.getNanos() ?? 0 },
     creator: signer.getCreator_asU8(),
     nonce: signer.getNonce_asU8(),
-    chaincode:
-      peer.ChaincodeHeaderExtension.deserializeBinary(channel.getExtension_asU8()).getChaincodeId()?.getName() ?? '',
+    chaincode: read.chaincodeHeaderExtension(channel.getExtension_asU8()).getChaincodeId()?.getName() ?? '',
   };
 }
 
 /** @throws Error when the transaction has not exactly one endorsed action */
 export function readAction({ data }: Transaction): Action {
-  const [only, ...others] = peer.Transaction.deserializeBinary(data).getActionsList();
+  const [only, ...others] = read.transaction(data).getActionsList();
   if (!only || others.length > 0) throw new Error('only one action per transaction is supported');
-  const payload = peer.ChaincodeActionPayload.deserializeBinary(only.getPayload_asU8());
+  const payload = read.chaincodeActionPayload(only.getPayload_asU8());
   const action = payload.getAction();
   if (!action) throw new Error('nil action');
-  const response = peer.ProposalResponsePayload.deserializeBinary(action.getProposalResponsePayload_asU8());
-  const result = peer.ChaincodeAction.deserializeBinary(response.getExtension_asU8());
+  const response = read.proposalResponsePayload(action.getProposalResponsePayload_asU8());
+  const result = read.chaincodeAction(response.getExtension_asU8());
   const event = result.getEvents_asU8();
   return {
     proposalPayload: payload.getChaincodeProposalPayload_asU8(),
@@ -82,7 +82,7 @@ export function readAction({ data }: Transaction): Action {
     chaincode: result.getChaincodeId()?.getName() ?? '',
     version: result.getChaincodeId()?.getVersion() ?? '',
     readWriteSet: result.getResults_asU8(),
-    event: event.length > 0 ? peer.ChaincodeEvent.deserializeBinary(event) : undefined,
+    event: event.length > 0 ? read.chaincodeEvent(event) : undefined,
     signatureHeader: only.getHeader_asU8(),
   };
 }

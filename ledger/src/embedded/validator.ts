@@ -6,6 +6,7 @@ import { mayWrite, sha256, transactionId } from './proposal.ts';
 import {
   compareKeys,
   decodeReadWriteSet,
+  type KeyUpdates,
   type NamespaceSet,
   type RangeRead,
   type Read,
@@ -141,7 +142,7 @@ export class Validator {
   #apply(sets: readonly NamespaceSet[], block: number, position: number): void {
     for (const { namespace, writes } of sets) {
       if (writes.length === 0) continue;
-      const keys = this.updates.get(namespace) ?? new Map();
+      const keys = this.updates.get(namespace) ?? (new Map() as KeyUpdates);
       for (const { key, value } of writes) keys.set(key, { value, version: { block, position } });
       this.updates.set(namespace, keys);
     }
