@@ -1,13 +1,21 @@
 import { join } from 'node:path';
-import { Hospital, Keystore, Patient, Practitioner } from '@yilian/client';
-import { FederationView, RelayClient } from '@yilian/client/core';
+import {
+  FederationView,
+  filePins,
+  Hospital,
+  Keystore,
+  type KeystoreSecrets,
+  Patient,
+  Practitioner,
+  RelayClient,
+} from '@yilian/client';
 import { connect, createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
-import { digest, fromBase64url, type KeyCertificate, parseGenesis, type SignedBy, toBase64url, utf8Bytes } from '@yilian/protocol';
+import { digest, type KeyCertificate, type SignedBy, utf8Bytes } from '@yilian/protocol';
 import { pseudonymise } from '@yilian/pseudonyms';
 import { RegionalChain, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
 import { openBlockVault, openRemoteVault, type Vault } from '@yilian/vault';
-import { hospitals } from './description.ts';
+import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import type { Layout } from './layout.ts';
 import { readIfThere } from './pki.ts';
@@ -20,8 +28,11 @@ export interface Person {
   readonly mspId: string;
   /** Of a patient. */
   readonly pseudonym?: string;
+  readonly keyEpoch?: number;
   /** Of a doctor. */
   readonly keyCertificateId?: string;
+  readonly certificate?: string;
+  readonly keyCertificate?: SignedBy<typeof KeyCertificate>;
 }
 
 /** A hospital's client with what it holds open. */
@@ -60,10 +71,13 @@ export class Actors {
 
   /** Opens a hospital's client: its chain identity, its vault and its region's relay. */
   async hospital(mspId: string): Promise<OpenHospital> {
-    const region = this.layout.description.regions.find((candidate) => hospitals(candidate).some((each) => each.mspId === mspId));
-    if (region === undefined) throw new DeployError('NAME_UNKNOWN', `no hospital ${mspId} in this federation`);
+    const region = this.#home(mspId);
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
-    const connection = connect({ client: this.layout.address(`${region.region}/chain`), identity: { mspId, certificate }, privateKey });
+    const connection = connect({
+      client: this.layout.address(`${region.region}/chain`),
+      identity: { mspId, certificate },
+      privateKey,
+    });
     const chain = new RegionalChain(connection, region.region);
     const vaults = await this.#vaults(region.region);
     const vault = vaults.get(mspId);
@@ -77,6 +91,7 @@ export class Actors {
       chain,
       relay: this.relay(region.region),
       vault,
+      pins: filePins(join(await this.layout.folder(region.region, 'pins'), `${mspId}.json`)),
     });
     return {
       hospital,
@@ -89,10 +104,20 @@ export class Actors {
     };
   }
 
+  #home(mspId: string): RegionDescription {
+    const region = this.layout.description.regions.find((candidate) =>
+      hospitals(candidate).some((each) => each.mspId === mspId),
+    );
+    if (region === undefined) throw new DeployError('NAME_UNKNOWN', `no hospital ${mspId} in this federation`);
+    return region;
+  }
+
   async #vaults(region: string): Promise<Map<string, Vault>> {
     const { holders } = await this.layout.vaults(this.layout.region(region));
     const names = hospitals(this.layout.region(region)).map(({ mspId }) => mspId);
-    const open = await Promise.all(holders.map(({ folder, others }) => openBlockVault({ folder, holders: [...others] })));
+    const open = await Promise.all(
+      holders.map(({ folder, others }) => openBlockVault({ folder, holders: [...others] })),
+    );
     return new Map(open.map((vault, index) => [names[index] ?? '', vault]));
   }
 
@@ -105,10 +130,13 @@ export class Actors {
    * A patient's first visit: pseudonym from the authority, keys on the patient's own device, the signing key on the
    * main chain, one key for every scope on the region's chain.
    */
-  async enrolPatient(name: string, mspId: string, nationalId: string): Promise<{ person: Person; patient: Patient; transactionId: string }> {
+  async enrolPatient(
+    name: string,
+    mspId: string,
+    nationalId: string,
+  ): Promise<{ person: Person; patient: Patient; transactionId: string }> {
     await this.#requireFree(name);
-    await using open = await this.hospital(mspId);
-    const { region } = open.hospital;
+    const { region } = this.#home(mspId);
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
     const { pseudonym, keyEpoch } = await pseudonymise(this.layout.url('pseudonyms'), {
       federation: this.federation,
@@ -118,56 +146,97 @@ export class Actors {
       signer: { certificate, sign: createSigner(privateKey) },
     });
     const master = crypto.getRandomValues(new Uint8Array(32));
-    const patient = new Patient({ keys: PatientKeys.fromMaster(master, this.federation), pseudonym, federation: this.federation, keyEpoch });
-    const { transactionId } = await open.hospital.enrol(patient.patientKey(region));
-    for (const { scope } of this.layout.description.scopes) await open.hospital.bind(patient.scopeKey(region, scope, FIRST_EPOCH));
-    const person: Person = { name, kind: 'patient', region, mspId, pseudonym };
-    await this.#remember(person, { kind: 'patient', master: toBase64url(master), pseudonym, keyEpoch });
+    const patient = this.#patient(master, pseudonym, keyEpoch);
+    const transactionId = await this.visit(patient, mspId);
+    const person: Person = { name, kind: 'patient', region, mspId, pseudonym, keyEpoch };
+    await this.#remember(person, { master });
     return { person, patient, transactionId };
   }
 
+  /** An enrolled patient is seen by another hospital, of whatever region: it pins the signing key and binds the scopes. */
+  async visit(patient: Patient, mspId: string): Promise<string> {
+    await using open = await this.hospital(mspId);
+    const { region } = open.hospital;
+    const { transactionId } = await open.hospital.enrol(patient.patientKey(region));
+    for (const { scope } of this.layout.description.scopes)
+      await open.hospital.bind(patient.scopeKey(region, scope, FIRST_EPOCH));
+    return transactionId;
+  }
+
   /** A doctor's certificate from the hospital's authority, re-encryption key, and key certificate on the region's chain. */
-  async enrolDoctor(name: string, mspId: string, commonName: string): Promise<{ person: Person; practitioner: Practitioner; transactionId: string }> {
+  async enrolDoctor(
+    name: string,
+    mspId: string,
+    commonName: string,
+  ): Promise<{ person: Person; practitioner: Practitioner; transactionId: string }> {
     await this.#requireFree(name);
     await using open = await this.hospital(mspId);
     const { region } = open.hospital;
     const authority = await this.layout.pki.authority(mspId);
-    const credential = authority.issue({ commonName, role: 'client', attributes: { [ROLE_ATTRIBUTE]: 'practitioner' } });
+    const credential = authority.issue({
+      commonName,
+      role: 'client',
+      attributes: { [ROLE_ATTRIBUTE]: 'practitioner' },
+    });
     const secret = SecretKey.random();
-    const practitioner = new Practitioner({ federation: this.federation, region, mspId, certificate: credential.certificate, sign: createSigner(credential.privateKey), secret });
+    const practitioner = new Practitioner({
+      federation: this.federation,
+      region,
+      mspId,
+      certificate: credential.certificate,
+      sign: createSigner(credential.privateKey),
+      secret,
+    });
     const now = Date.now();
     const keyCertificate = practitioner.keyCertificate({ notBefore: now - 60_000, notAfter: now + 180 * DAY_MS });
     const { transactionId, keyCertificateId } = await open.hospital.registerPractitioner(keyCertificate);
-    const person: Person = { name, kind: 'doctor', region, mspId, keyCertificateId };
-    await this.#remember(person, { kind: 'doctor', secret: toBase64url(secret.toBytes()), ...credential, keyCertificate });
+    const { certificate, privateKey } = credential;
+    const person: Person = { name, kind: 'doctor', region, mspId, keyCertificateId, certificate, keyCertificate };
+    await this.#remember(person, { receivingKey: secret.toBytes(), privateKey });
     return { person, practitioner, transactionId };
   }
 
   /** @throws DeployError NAME_UNKNOWN, ClientError KEYSTORE_LOCKED KEYSTORE_CORRUPT */
   async patient(name: string): Promise<{ person: Person; patient: Patient }> {
     const person = await this.person(name, 'patient');
-    const secrets = await this.#secrets(name);
-    if (secrets.kind !== 'patient') throw new DeployError('NAME_UNKNOWN', `${name} is no patient`);
-    const keys = PatientKeys.fromMaster(fromBase64url(secrets.master), this.federation);
-    return { person, patient: new Patient({ keys, pseudonym: secrets.pseudonym, federation: this.federation, keyEpoch: secrets.keyEpoch }) };
+    const { master } = await this.#secrets(name);
+    if (master === undefined || person.pseudonym === undefined)
+      throw new DeployError('NAME_UNKNOWN', `the keystore of ${name} is not a patient’s`);
+    return { person, patient: this.#patient(master, person.pseudonym, person.keyEpoch ?? FIRST_EPOCH) };
   }
 
   /** @throws DeployError NAME_UNKNOWN, ClientError KEYSTORE_LOCKED KEYSTORE_CORRUPT */
   async doctor(name: string): Promise<{ person: Person; practitioner: Practitioner }> {
     const person = await this.person(name, 'doctor');
-    const secrets = await this.#secrets(name);
-    if (secrets.kind !== 'doctor') throw new DeployError('NAME_UNKNOWN', `${name} is no doctor`);
-    const { region, mspId } = person;
+    const { region, mspId, certificate, keyCertificate } = person;
+    const { receivingKey, privateKey } = await this.#secrets(name);
+    if (
+      receivingKey === undefined ||
+      privateKey === undefined ||
+      certificate === undefined ||
+      keyCertificate === undefined
+    ) {
+      throw new DeployError('NAME_UNKNOWN', `the keystore of ${name} is not a doctor’s`);
+    }
     const practitioner = new Practitioner({
       federation: this.federation,
       region,
       mspId,
-      certificate: secrets.certificate,
-      sign: createSigner(secrets.privateKey),
-      secret: SecretKey.fromBytes(fromBase64url(secrets.secret)),
-      keyCertificate: secrets.keyCertificate,
+      certificate,
+      sign: createSigner(privateKey),
+      secret: SecretKey.fromBytes(receivingKey),
+      keyCertificate,
     });
     return { person, practitioner };
+  }
+
+  #patient(master: Uint8Array, pseudonym: string, keyEpoch: number): Patient {
+    return new Patient({
+      keys: PatientKeys.fromMaster(master, this.federation),
+      pseudonym,
+      federation: this.federation,
+      keyEpoch,
+    });
   }
 
   async person(name: string, kind: Person['kind']): Promise<Person> {
@@ -181,36 +250,23 @@ export class Actors {
   }
 
   async #requireFree(name: string): Promise<void> {
-    if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) throw new DeployError('USAGE', `a name is lower-case letters, digits and dashes, not ${name}`);
-    if ((await this.people()).some((person) => person.name === name)) throw new DeployError('NAME_TAKEN', `${name} is enrolled already`);
+    if (!/^[a-z][a-z0-9-]{0,39}$/.test(name))
+      throw new DeployError('USAGE', `a name is lower-case letters, digits and dashes, not ${name}`);
+    if ((await this.people()).some((person) => person.name === name))
+      throw new DeployError('NAME_TAKEN', `${name} is enrolled already`);
   }
 
-  async #remember(person: Person, secrets: Secrets): Promise<void> {
+  async #remember(person: Person, secrets: KeystoreSecrets): Promise<void> {
     await this.layout.folder('keystores');
-    await Keystore.create(this.#keystore(person.name), this.#passphrase, { ...secrets });
+    await Keystore.create(this.#keystore(person.name), this.#passphrase, secrets);
     await this.layout.write('people.json', [...(await this.people()), person]);
   }
 
-  async #secrets(name: string): Promise<Secrets> {
-    const keystore = await Keystore.open(this.#keystore(name), this.#passphrase);
-    return keystore.secrets as unknown as Secrets;
+  async #secrets(name: string): Promise<KeystoreSecrets> {
+    return (await Keystore.open(this.#keystore(name), this.#passphrase)).secrets;
   }
 
   #keystore(name: string): string {
     return join(this.layout.path('keystores'), `${name}.json`);
   }
-
-  async genesis() {
-    return parseGenesis(JSON.parse((await readIfThere(this.layout.path('genesis.json'))) ?? 'null'));
-  }
 }
-
-type Secrets =
-  | { readonly kind: 'patient'; readonly master: string; readonly pseudonym: string; readonly keyEpoch: number }
-  | {
-      readonly kind: 'doctor';
-      readonly secret: string;
-      readonly certificate: string;
-      readonly privateKey: string;
-      readonly keyCertificate: SignedBy<typeof KeyCertificate>;
-    };

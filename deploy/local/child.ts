@@ -3,6 +3,7 @@ import { openSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { DeployError } from './errors.ts';
 
 /** One process of the federation. */
@@ -15,6 +16,8 @@ export interface Program {
   readonly ready: 'line' | number;
 }
 
+/** Two dozen processes load the same modules: compiled once, each starts in half the time. */
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/yilian', import.meta.url));
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
 
@@ -29,6 +32,7 @@ export class Child {
     const log = openSync(program.logFile, 'a');
     this.#process = spawn(program.command, [...program.args], {
       stdio: ['ignore', program.ready === 'line' ? 'pipe' : log, log],
+      env: { ...process.env, NODE_COMPILE_CACHE: CACHE },
     });
     this.exited = new Promise((resolve) => {
       this.#process.once('error', (error) => resolve(error.message));

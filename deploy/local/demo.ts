@@ -2,7 +2,15 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { dossier, isProven, type Patient, type Practitioner, type ProvenLeg, type VerifiedAnswer, verifyDossier } from '@yilian/client/core';
+import {
+  dossier,
+  isProven,
+  type Patient,
+  type Practitioner,
+  type ProvenLeg,
+  type VerifiedAnswer,
+  verifyDossier,
+} from '@yilian/client';
 import { digest, parseGenesis, type Request, type SignedBy, toBase64url, utf8Bytes } from '@yilian/protocol';
 import { Actors, type OpenHospital } from './actors.ts';
 import { DeployError } from './errors.ts';
@@ -19,7 +27,7 @@ const DOCTOR_HOSPITAL = 'HospitalB1';
 /** HL7's example patients with a history of their own. */
 const PATIENTS = [
   { name: 'pieter', example: 'f001', nationalId: '110101199003070134' },
-  { name: 'roel', example: 'f201', nationalId: '110101196003130212' },
+  { name: 'roel', example: 'f201', nationalId: '11010119600313021X' },
 ] as const;
 const PARALLEL = 4;
 const HOUR_MS = 3_600_000;
@@ -55,7 +63,8 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
   const layout = await tell.phase('start the federation', () =>
     up(state, new URL('./federation.json', import.meta.url), (step) => tell.step('this machine', step)),
   );
-  for (const [engine, version] of Object.entries((await running(state))?.engines ?? {})) tell.step('engine', `${engine}: ${version}`);
+  for (const [engine, version] of Object.entries((await running(state))?.engines ?? {}))
+    tell.step('engine', `${engine}: ${version}`);
   const actors = new Actors(layout, toBase64url(crypto.getRandomValues(new Uint8Array(16))));
 
   tell.heading('2. Two patients enrol at the First People’s Hospital of region A');
@@ -63,7 +72,15 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
     const enrolled = [];
     for (const { name, example, nationalId } of PATIENTS) {
       const { value, ms } = await timed(() => actors.enrolPatient(name, HOSPITALS[0], nationalId));
-      tell.step(HOME, `${name} is enrolled under a pseudonym; only ${name} holds the keys`, { transactionId: value.transactionId, ms });
+      tell.step(HOME, `${name} is enrolled under a pseudonym; only ${name} holds the keys`, {
+        transactionId: value.transactionId,
+        ms,
+      });
+      const visit = await timed(() => actors.visit(value.patient, HOSPITALS[1]));
+      tell.step(HOME, `${name} is seen by the second hospital too, which pins the same key`, {
+        transactionId: visit.value,
+        ms: visit.ms,
+      });
       enrolled.push({ ...value, example });
     }
     return enrolled;
@@ -78,7 +95,9 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
     for (const { person, example } of patients) {
       const sources = await historySources(example);
       if (own !== undefined && person.name === first.person.name) sources.push(own);
-      await inParallel(sources, async (source, index) => publishOne(hospitals, person.pseudonym ?? '', source, index, published));
+      await inParallel(sources, async (source, index) =>
+        publishOne(hospitals, person.pseudonym ?? '', source, index, published),
+      );
     }
   });
   for (const open of hospitals) await open[Symbol.asyncDispose]();
@@ -86,9 +105,16 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
   tell.step('main', `the index knows that ${HOME} holds records of both pseudonyms, and nothing else`);
 
   tell.heading('4. The patient grants a doctor of region B');
-  const doctor = await tell.phase('enrol the doctor', () => timed(() => actors.enrolDoctor('li', DOCTOR_HOSPITAL, 'Dr Li Wei')));
-  tell.step(AWAY, 'Dr Li Wei of the Central Hospital has a certified re-encryption key', { transactionId: doctor.value.transactionId, ms: doctor.ms });
-  const grantId = await tell.phase('grant', () => grant(actors, first.patient, doctor.value.person.keyCertificateId ?? ''));
+  const doctor = await tell.phase('enrol the doctor', () =>
+    timed(() => actors.enrolDoctor('li', DOCTOR_HOSPITAL, 'Dr Li Wei')),
+  );
+  tell.step(AWAY, 'Dr Li Wei of the Central Hospital has a certified re-encryption key', {
+    transactionId: doctor.value.transactionId,
+    ms: doctor.ms,
+  });
+  const grantId = await tell.phase('grant', () =>
+    grant(actors, first.patient, doctor.value.person.keyCertificateId ?? ''),
+  );
 
   tell.heading('5. The doctor asks across regions and opens');
   const { practitioner } = doctor.value;
@@ -101,19 +127,29 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
   tell.heading('6. A second query reuses the grant');
   const again = await tell.phase('second query', () => ask(actors, practitioner, pseudonym));
   const second = releasedLeg(again.answer);
-  tell.step(AWAY, `released again under the same grant: ${second.outcome.release?.records.length} records, no new consent`);
+  tell.step(
+    AWAY,
+    `released again under the same grant: ${second.outcome.release?.records.length} records, no new consent`,
+  );
 
   tell.heading('7. A query about a patient nobody knows');
   const unknown = await tell.phase('query about nobody', () => ask(actors, practitioner, digest(utf8Bytes('nobody'))));
   if (unknown.answer.absence === undefined) throw new DeployError('PROCESS_FAILED', 'the absence is not proven');
-  tell.step('main', `absent, proven by the authorities at block ${unknown.answer.absence.block}`, { transactionId: unknown.answer.absence.transactionId });
+  tell.step('main', `absent, proven by the authorities at block ${unknown.answer.absence.block}`, {
+    transactionId: unknown.answer.absence.transactionId,
+  });
 
   tell.heading('8. The patient revokes');
   await tell.phase('revoke until every proxy destroyed', () => revoke(actors, first.patient, grantId));
   const denied = await tell.phase('query after revocation', () => ask(actors, practitioner, pseudonym));
   const [deniedLeg] = denied.answer.legs;
-  if (deniedLeg === undefined || !isProven(deniedLeg) || deniedLeg.state !== 'denied') throw new DeployError('PROCESS_FAILED', 'the query was not denied');
-  tell.step(HOME, `denied, proven: ${deniedLeg.outcome.scopes.map((scope) => (scope.permitted ? '' : scope.reason)).join(', ')}`, { transactionId: deniedLeg.transactionId });
+  if (deniedLeg === undefined || !isProven(deniedLeg) || deniedLeg.state !== 'denied')
+    throw new DeployError('PROCESS_FAILED', 'the query was not denied');
+  tell.step(
+    HOME,
+    `denied, proven: ${deniedLeg.outcome.scopes.map((scope) => (scope.permitted ? '' : scope.reason)).join(', ')}`,
+    { transactionId: deniedLeg.transactionId },
+  );
 
   tell.heading('9. The patient lists every access in every region');
   await tell.phase('list accesses', () => listAccesses(actors, first.patient));
@@ -134,11 +170,21 @@ async function historySources(example: string): Promise<Source[]> {
   }));
 }
 
-async function publishOne(hospitals: readonly [OpenHospital, OpenHospital], pseudonym: string, source: Source, index: number, published: Map<string, Published>): Promise<void> {
+async function publishOne(
+  hospitals: readonly [OpenHospital, OpenHospital],
+  pseudonym: string,
+  source: Source,
+  index: number,
+  published: Map<string, Published>,
+): Promise<void> {
   const hospital = hospitals[index % 2 === 0 ? 0 : 1];
   const { value, ms } = await timed(() => publish(hospital, pseudonym, source));
   published.set(value.recordId, value);
-  tell.step(HOME, `${hospital.hospital.mspId} published ${value.name}, ${value.sizeBytes} bytes, SHA-256 ${value.sha256}`, { transactionId: value.transactionId, ms });
+  tell.step(
+    HOME,
+    `${hospital.hospital.mspId} published ${value.name}, ${value.sizeBytes} bytes, SHA-256 ${value.sha256}`,
+    { transactionId: value.transactionId, ms },
+  );
 }
 
 /** Waits until the index holds the patient's region: from then on the records are findable. */
@@ -166,7 +212,10 @@ async function grant(actors: Actors, patient: Patient, keyCertificateId: string)
       threshold: actors.layout.description.threshold,
     }),
   );
-  tell.step(HOME, `grant active: proxies of ${value.acknowledgedBy.join(', ')} hold one key fragment for each scope`, { transactionId: value.transactionId, ms });
+  tell.step(HOME, `grant active: proxies of ${value.acknowledgedBy.join(', ')} hold one key fragment for each scope`, {
+    transactionId: value.transactionId,
+    ms,
+  });
   return value.grantId;
 }
 
@@ -186,23 +235,42 @@ async function ask(actors: Actors, practitioner: Practitioner, pseudonym: string
     minMainHeight: view.mainHeight,
   });
   const accepted = await timed(() => practitioner.ask(relay, request));
-  tell.step(AWAY, 'the request is on the doctor’s own chain', { transactionId: accepted.value.transactionId, ms: accepted.ms });
-  const reply = await timed(() => practitioner.await(relay, accepted.value.requestId, { signal: AbortSignal.timeout(30_000) }));
+  tell.step(AWAY, 'the request is on the doctor’s own chain', {
+    transactionId: accepted.value.transactionId,
+    ms: accepted.ms,
+  });
+  const reply = await timed(() =>
+    practitioner.await(relay, accepted.value.requestId, { signal: AbortSignal.timeout(30_000) }),
+  );
   const answer = practitioner.verify(view, request, reply.value, { homes: accepted.value.homes });
   for (const leg of answer.legs) {
-    if (isProven(leg)) tell.step(leg.region, `${leg.state}, attested by ${leg.attestedBy.join(', ')}`, { transactionId: leg.transactionId, ms: reply.ms });
-    else throw new DeployError('PROCESS_FAILED', `leg ${leg.region} is ${leg.state} ${leg.code ?? ''} ${leg.error?.message ?? ''}`);
+    if (isProven(leg))
+      tell.step(leg.region, `${leg.state}, attested by ${leg.attestedBy.join(', ')}`, {
+        transactionId: leg.transactionId,
+        ms: reply.ms,
+      });
+    else
+      throw new DeployError(
+        'PROCESS_FAILED',
+        `leg ${leg.region} is ${leg.state} ${leg.code ?? ''} ${leg.error?.message ?? ''}`,
+      );
   }
   return { request, answer };
 }
 
 function releasedLeg({ legs }: VerifiedAnswer): ProvenLeg {
   const leg = legs.find((candidate) => candidate.region === HOME);
-  if (leg === undefined || !isProven(leg) || leg.state !== 'released') throw new DeployError('PROCESS_FAILED', 'nothing was released');
+  if (leg === undefined || !isProven(leg) || leg.state !== 'released')
+    throw new DeployError('PROCESS_FAILED', 'nothing was released');
   return leg;
 }
 
-async function openAll(actors: Actors, practitioner: Practitioner, leg: ProvenLeg, published: ReadonlyMap<string, Published>): Promise<void> {
+async function openAll(
+  actors: Actors,
+  practitioner: Practitioner,
+  leg: ProvenLeg,
+  published: ReadonlyMap<string, Published>,
+): Promise<void> {
   const view = await actors.view(AWAY);
   await using bodies = actors.bodies(view, HOME);
   for (const record of leg.outcome.release?.records ?? []) {
@@ -211,25 +279,42 @@ async function openAll(actors: Actors, practitioner: Practitioner, leg: ProvenLe
     if (original?.sha256 !== value.sha256 || original.sizeBytes !== value.sizeBytes) {
       throw new DeployError('PROCESS_FAILED', `${original?.name} differs from what was published`);
     }
-    tell.step('doctor', `opened ${original.name}, ${value.sizeBytes} bytes, SHA-256 ${value.sha256}: as published`, { ms });
+    tell.step('doctor', `opened ${original.name}, ${value.sizeBytes} bytes, SHA-256 ${value.sha256}: as published`, {
+      ms,
+    });
   }
 }
 
-async function keepDossier(actors: Actors, practitioner: Practitioner, { request, answer }: Answered, leg: ProvenLeg, state: string): Promise<{ file: string; genesis: string }> {
-  const receipt = practitioner.receipt(leg, (leg.outcome.release?.records ?? []).map(({ recordId }) => recordId));
+async function keepDossier(
+  actors: Actors,
+  practitioner: Practitioner,
+  { request, answer }: Answered,
+  leg: ProvenLeg,
+  state: string,
+): Promise<{ file: string; genesis: string }> {
+  const receipt = practitioner.receipt(
+    leg,
+    (leg.outcome.release?.records ?? []).map(({ recordId }) => recordId),
+  );
   await actors.relay(AWAY).submitReceipt(receipt);
   tell.step(HOME, 'the doctor’s signed receipt goes to the home chain');
   const view = await actors.view(AWAY);
   const keyCertificate = await actors.relay(AWAY).keyCertificate(request.document.keyCertificate);
   const file = join(state, 'dossier.json');
-  await writeFile(file, JSON.stringify(dossier({ view, request, keyCertificate, answer, practitioner, receipts: [receipt] })));
+  await writeFile(
+    file,
+    JSON.stringify(dossier({ view, request, keyCertificate, answer, practitioner, receipts: [receipt] })),
+  );
   const genesis = join(state, 'genesis.json');
   return { file, genesis };
 }
 
 async function revoke(actors: Actors, patient: Patient, grantId: string): Promise<void> {
   const { value, ms } = await timed(() => patient.revoke({ home: HOME, relay: actors.relay(HOME), grantId }));
-  tell.step(HOME, `revoked; ${value.stopped.join(', ')} stopped at once`, { ...(value.transactionId && { transactionId: value.transactionId }), ms });
+  tell.step(HOME, `revoked; ${value.stopped.join(', ')} stopped at once`, {
+    ...(value.transactionId && { transactionId: value.transactionId }),
+    ms,
+  });
   const deadline = Date.now() + 30_000;
   let { k, n } = await value.destroyed();
   while (k < n && Date.now() < deadline) {
@@ -237,20 +322,31 @@ async function revoke(actors: Actors, patient: Patient, grantId: string): Promis
     ({ k, n } = await value.destroyed());
   }
   if (k < n) throw new DeployError('PROCESS_FAILED', `only ${k} of ${n} proxies destroyed their fragments`);
-  tell.step(HOME, `${k} of ${n} proxies committed their destruction receipts (what was opened before cannot be recalled)`);
+  tell.step(
+    HOME,
+    `${k} of ${n} proxies committed their destruction receipts (what was opened before cannot be recalled)`,
+  );
 }
 
 async function listAccesses(actors: Actors, patient: Patient): Promise<void> {
   const { accesses, unanswered } = await patient.accesses(await actors.view(HOME));
   for (const access of accesses) {
-    const what = access.outcome?.outcome ?? access.legs.map(({ region, outcome }) => `${outcome} by ${region}`).join(', ');
-    tell.step(access.region, `${new Date(access.at).toISOString()}  ${access.requester?.name ?? 'unknown'}: ${what || 'asked'}`, { ...(access.transactionId && { transactionId: access.transactionId }) });
+    const what =
+      access.outcome?.outcome ?? access.legs.map(({ region, outcome }) => `${outcome} by ${region}`).join(', ');
+    tell.step(
+      access.region,
+      `${new Date(access.at).toISOString()}  ${access.requester?.name ?? 'unknown'}: ${what || 'asked'}`,
+      { ...(access.transactionId && { transactionId: access.transactionId }) },
+    );
   }
-  for (const { region, code } of unanswered) throw new DeployError('PROCESS_FAILED', `${region} did not list its accesses: ${code}`);
+  for (const { region, code } of unanswered)
+    throw new DeployError('PROCESS_FAILED', `${region} did not list its accesses: ${code}`);
 }
 
 async function verifyOffline({ file, genesis }: { file: string; genesis: string }): Promise<void> {
-  const { value, ms } = await timed(async () => verifyDossier(JSON.parse(await readFile(file, 'utf8')), parseGenesis(JSON.parse(await readFile(genesis, 'utf8')))));
+  const { value, ms } = await timed(async () =>
+    verifyDossier(JSON.parse(await readFile(file, 'utf8')), parseGenesis(JSON.parse(await readFile(genesis, 'utf8')))),
+  );
   tell.step('anybody', `the dossier holds: ${JSON.stringify(value).length} bytes of findings, none missing`, { ms });
 }
 
@@ -266,9 +362,14 @@ async function inParallel<T>(items: readonly T[], work: (item: T, index: number)
 function options(): { file?: string; keep: boolean } {
   try {
     const args = process.argv.slice(2).filter((arg, index) => !(index === 0 && arg === '--'));
-    const { values } = parseArgs({ args, options: { file: { type: 'string' }, keep: { type: 'boolean', default: false }, help: { type: 'boolean' } } });
+    const { values } = parseArgs({
+      args,
+      options: { file: { type: 'string' }, keep: { type: 'boolean', default: false }, help: { type: 'boolean' } },
+    });
     if (values.help === true) {
-      tell.line('pnpm demo [--file PATH] [--keep]\n\nRuns the main job of a federation on this machine, on real input.\n  --file PATH  publish this file too (a PDF, a DICOM study)\n  --keep       leave the federation up, in .yilian');
+      tell.line(
+        'pnpm demo [--file PATH] [--keep]\n\nRuns the main job of a federation on this machine, on real input.\n  --file PATH  publish this file too (a PDF, a DICOM study)\n  --keep       leave the federation up, in .yilian',
+      );
       process.exit(0);
     }
     return { keep: values.keep, ...(values.file !== undefined && { file: values.file }) };

@@ -2,7 +2,7 @@ import { type Connection, connect, LedgerError } from '@yilian/ledger';
 import { type Change, MainChain } from '@yilian/main-chain';
 import type { RegionEntry } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
-import { commission } from './description.ts';
+import { commission, proxyHosts } from './description.ts';
 import { type Layout, MAIN } from './layout.ts';
 
 /**
@@ -39,6 +39,31 @@ export async function found(layout: Layout): Promise<void> {
       }
     }),
   );
+}
+
+/**
+ * Whether everything found its place: every region has mirrored the scopes and every region's entry, and every proxy
+ * has registered its key.
+ */
+export async function settled(layout: Layout): Promise<boolean> {
+  const { regions } = layout.description;
+  const checks = await Promise.all(
+    regions.map(async (region) => {
+      const connection = await administrator(layout, region.region, commission(region).mspId);
+      try {
+        const chain = new RegionalChain(connection, region.region);
+        const [scopes, proxies] = await Promise.all([chain.scopes(), chain.proxies()]);
+        for (const other of regions) await chain.mirrorOf(other.region);
+        return scopes.version > 0 && proxies.length === proxyHosts(region).length;
+      } catch (error) {
+        if (error instanceof LedgerError && error.code === 'CONTRACT') return false;
+        throw error;
+      } finally {
+        connection.close();
+      }
+    }),
+  );
+  return checks.every((ready) => ready);
 }
 
 async function administrator(layout: Layout, network: string, mspId: string): Promise<Connection> {

@@ -69,7 +69,9 @@ export async function publish(
 }
 
 /** SHA-256 (hexadecimal) and size of what a stream yields. */
-export async function measure(stream: AsyncIterable<Uint8Array>): Promise<{ readonly sha256: string; readonly sizeBytes: number }> {
+export async function measure(
+  stream: AsyncIterable<Uint8Array>,
+): Promise<{ readonly sha256: string; readonly sizeBytes: number }> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   for await (const piece of stream) {

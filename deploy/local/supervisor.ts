@@ -3,15 +3,17 @@ import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, type Program } from './child.ts';
-import { readDescription } from './description.ts';
+import { proxyHosts, readDescription } from './description.ts';
 import { DeployError } from './errors.ts';
-import { found } from './founding.ts';
+import { found, settled } from './founding.ts';
 import { Layout } from './layout.ts';
 import { programs } from './programs.ts';
 import { findRedis } from './redis.ts';
 import { RUNNING_FILE, type Running } from './running.ts';
 
 const MAX_BACKOFF_MS = 5_000;
+const READY_MS = 60_000;
+const POLL_MS = 100;
 
 /** Starts every program of a federation, starts again what dies, and ends all of them on SIGTERM. */
 class Supervisor {
@@ -71,16 +73,24 @@ class Supervisor {
   }
 
   async #allReady(): Promise<void> {
-    const { regions } = this.#layout.description;
-    const urls = regions.map(({ region }) => `${this.#layout.url(`${region}/relay`)}/ready`);
-    const deadline = Date.now() + 60_000;
-    for (const url of urls) {
-      while (!(await isReady(url))) {
+    const { regions, authorities } = this.#layout.description;
+    const names = [
+      ...authorities.map(({ mspId }) => `main/attester/${mspId}`),
+      ...regions.flatMap((region) => [
+        `${region.region}/relay`,
+        ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
+      ]),
+    ];
+    const deadline = Date.now() + READY_MS;
+    const wait = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
+      while (!(await holds())) {
         if (Date.now() > deadline)
-          throw new DeployError('NOT_READY', `${url} did not become ready; see ${this.#layout.path('logs')}`);
-        await delay(100);
+          throw new DeployError('NOT_READY', `${what} did not become ready; see ${this.#layout.path('logs')}`);
+        await delay(POLL_MS);
       }
-    }
+    };
+    await Promise.all(names.map((name) => wait(name, () => isReady(`${this.#layout.url(name)}/ready`))));
+    await wait('the mirrors of the main chain', () => settled(this.#layout));
   }
 
   async #requireFreePorts(all: readonly Program[]): Promise<void> {

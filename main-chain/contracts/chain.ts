@@ -1,9 +1,12 @@
 import { type Context, getJson, putJson, refuse, submitter } from '@yilian/ledger/contract';
-import type { Genesis, RegionEntry, Trust } from '@yilian/protocol';
+import { type Genesis, parseCanonical, type RegionEntry, type ScopeEntry, type Trust } from '@yilian/protocol';
 
 /** The `yilian.role` attribute of a submitter's certificate. */
 export type Role = 'admin' | 'relay';
 const ROLE_ATTRIBUTE = 'yilian.role';
+/** Longest a signed document may have been under way before it is registered. */
+const DOCUMENT_TTL_MS = 3_600_000;
+const SKEW_MS = 60_000;
 
 /** What the main chain is founded on: the federation and the authorities' trust roots, newest first. */
 export interface Foundation {
@@ -11,6 +14,8 @@ export interface Foundation {
   readonly main: readonly Trust[];
   /** The transaction that put the newest trust roots there, once they changed. */
   readonly changedIn?: string;
+  /** Every rotation of the trust roots, oldest first: whoever pins the genesis follows them. */
+  readonly rotations?: readonly { readonly version: number; readonly transactionId: string }[];
 }
 
 export const foundationKey = 'foundation';
@@ -30,6 +35,13 @@ export function requireRole(ctx: Context, ...roles: readonly Role[]): string {
 
 export function regionKey(ctx: Context, region: string): string {
   return ctx.stub.createCompositeKey('region', [region]);
+}
+
+/** The list of scopes and the transaction that put it there; version 0 and no transaction while there is none. */
+export interface ScopeState {
+  readonly version: number;
+  readonly scopes: readonly ScopeEntry[];
+  readonly transactionId: string;
 }
 
 /** A region's entry and the transaction that put it there, whose proof regional chains mirror. */
@@ -56,10 +68,16 @@ export async function regionOf(ctx: Context, region: string): Promise<RegionEntr
   return entry;
 }
 
-export function parseArgument(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return refuse('ARGUMENT_MALFORMED', 'not JSON');
-  }
+/** Most characters an argument may have, by what it holds. */
+const LIMITS = { hashes: 8_192, document: 65_536, checkpoint: 262_144, registry: 2_097_152, proof: 6_291_456 } as const;
+
+/** @throws ARGUMENT_TOO_LARGE ARGUMENT_MALFORMED */
+export function parseArgument(json: string, limit: keyof typeof LIMITS): unknown {
+  return parseCanonical(json, LIMITS[limit]);
+}
+
+/** A document must be recent: neither from the future nor kept back. */
+export function requireRecent(signedAt: number, at: number): void {
+  if (signedAt > at + SKEW_MS) refuse('DOCUMENT_FROM_FUTURE', 'the document is signed in the future');
+  if (signedAt < at - DOCUMENT_TTL_MS) refuse('DOCUMENT_TOO_OLD', 'the document was signed too long ago');
 }

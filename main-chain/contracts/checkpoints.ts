@@ -1,26 +1,31 @@
-import { type Context, Contract, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
-import { parsePolicy, satisfies } from '@yilian/ledger/verify';
+import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import {
   Checkpoint,
   fromBase64url,
   Hash,
-  identifyAny,
   parser,
   parseSigned,
-  type RegionEntry,
-  requireCertificateSignatures,
+  RegionId,
+  requireAttested,
   requireConsistency,
   type SignedBy,
 } from '@yilian/protocol';
 import { Type } from 'typebox';
-import { foundation, parseArgument, putRegion, regionOf, requireRole } from './chain.ts';
+import { foundation, parseArgument, putRegion, regionOf, requireRecent, requireRole } from './chain.ts';
+import { ChainContract } from './chain-contract.ts';
 
-/** A region's newest accepted checkpoint. */
+/** A region's accepted checkpoint. */
 type Anchored = SignedBy<typeof Checkpoint>;
+/** Two signed roots of one size: the region's log forked. */
+export interface Fork {
+  readonly first: Anchored;
+  readonly second: Anchored;
+}
 const parseProof = parser('consistency proof', Type.Array(Hash, { maxItems: 64 }));
+const parseRegion = parser('region', RegionId);
 
 /** Merkle roots of every region's outcomes. */
-export class CheckpointContract extends Contract {
+export class CheckpointContract extends ChainContract {
   constructor() {
     super('Checkpoints');
   }
@@ -33,19 +38,23 @@ export class CheckpointContract extends Contract {
     requireRole(ctx, 'relay');
     const { federation } = await foundation(ctx);
     const at = transactionTime(ctx);
-    const signed = parseSigned(Checkpoint, parseArgument(json));
+    const signed = parseSigned(Checkpoint, parseArgument(json, 'checkpoint'));
+    const proof = parseProof(parseArgument(proofJson, 'hashes')).map(fromBase64url);
     const next = signed.document;
     if (next.federation !== federation) refuse('FEDERATION_MISMATCH', 'the checkpoint is of another federation');
+    requireRecent(next.at, at);
     const region = await regionOf(ctx, next.region);
-    requireProxies(signed, region, at);
+    requireAttested(signed, region.trusts, at);
     const key = ctx.stub.createCompositeKey('checkpoint', [next.region]);
-    const last = (await getJson<Anchored>(ctx, key))?.document;
-    if (last !== undefined) {
+    const anchored = await getJson<Anchored>(ctx, key);
+    const last = anchored?.document;
+    if (anchored !== undefined && last !== undefined) {
       if (next.size === last.size && next.root !== last.root) {
+        const fork: Fork = { first: anchored, second: signed };
+        await putJson(ctx, ctx.stub.createCompositeKey('fork', [next.region]), fork);
         return putRegion(ctx, { ...region, version: region.version + 1, frozen: true });
       }
       if (next.size <= last.size) return JSON.stringify({ applied: false });
-      const proof = parseProof(parseArgument(proofJson)).map(fromBase64url);
       requireConsistency(
         { size: last.size, root: fromBase64url(last.root) },
         { size: next.size, root: fromBase64url(next.root) },
@@ -57,14 +66,15 @@ export class CheckpointContract extends Contract {
   }
 
   async get(ctx: Context, region: string): Promise<string> {
-    return JSON.stringify((await getJson(ctx, ctx.stub.createCompositeKey('checkpoint', [region]))) ?? null);
+    return read(ctx, 'checkpoint', region);
+  }
+
+  /** The two checkpoints that froze a region. */
+  async fork(ctx: Context, region: string): Promise<string> {
+    return read(ctx, 'fork', region);
   }
 }
 
-function requireProxies(signed: Anchored, { trusts, region }: RegionEntry, at: number): void {
-  const identities = requireCertificateSignatures(signed, (certificate) => identifyAny(trusts, certificate, at));
-  if (identities.some(({ attributes }) => attributes['yilian.role'] !== 'proxy'))
-    refuse('ROLE_REQUIRED', 'proxies sign checkpoints');
-  if (!satisfies(parsePolicy(trusts[0]?.attestation ?? ''), identities))
-    refuse('ATTESTATION_POLICY', 'too few proxies signed');
+async function read(ctx: Context, type: string, region: string): Promise<string> {
+  return JSON.stringify((await getJson(ctx, ctx.stub.createCompositeKey(type, [parseRegion(region)]))) ?? null);
 }

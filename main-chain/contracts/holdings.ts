@@ -1,8 +1,9 @@
-import { type Context, Contract, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
 import { Hash, Pseudonym, parseOutcomeProof, parser, RegionId } from '@yilian/protocol';
 import { Type } from 'typebox';
 import { foundation, parseArgument, regionOf, requireRole } from './chain.ts';
+import { ChainContract } from './chain-contract.ts';
 
 const parseAnnouncement = parser(
   'announcement',
@@ -12,7 +13,7 @@ const parsePseudonym = parser('pseudonym', Pseudonym);
 const parseRequestId = parser('request id', Hash);
 
 /** Which region holds records of which patient. */
-export class IndexContract extends Contract {
+export class IndexContract extends ChainContract {
   constructor() {
     super('Index');
   }
@@ -22,10 +23,10 @@ export class IndexContract extends Contract {
     requireRole(ctx, 'relay');
     const { federation } = await foundation(ctx);
     const at = transactionTime(ctx);
-    const proof = parseOutcomeProof(parseArgument(proofJson));
+    const proof = parseOutcomeProof(parseArgument(proofJson, 'proof'));
     const { trusts } = await regionOf(ctx, proof.network);
     const { payload } = verifyOutcome(proof, trusts, { function: 'Patients:announce' }, at);
-    const announced = parseAnnouncement(JSON.parse(new TextDecoder().decode(payload)));
+    const announced = parseAnnouncement(jsonOf(payload));
     if (announced.region !== proof.network || announced.federation !== federation)
       refuse('PROOF_MISMATCH', 'the announcement is another region’s');
     const key = ctx.stub.createCompositeKey('holds', [announced.pseudonym, announced.region]);
@@ -48,6 +49,14 @@ export class IndexContract extends Contract {
 
   async lookup(ctx: Context, pseudonym: string): Promise<string> {
     return JSON.stringify(await regionsOf(ctx, parsePseudonym(pseudonym)));
+  }
+}
+
+function jsonOf(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch {
+    return refuse('PROOF_MISMATCH', 'the transaction returned no JSON');
   }
 }
 

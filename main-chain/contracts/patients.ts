@@ -1,21 +1,27 @@
-import { type Context, Contract, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import {
   identifyAny,
   PatientKey,
+  Pseudonym,
+  parser,
   parseSigned,
   requireCertificateSignatures,
   requireKeySignature,
 } from '@yilian/protocol';
-import { foundation, parseArgument, regionOf, requireRole } from './chain.ts';
+import { foundation, parseArgument, regionOf, requireRecent, requireRole } from './chain.ts';
+import { ChainContract } from './chain-contract.ts';
 
-interface PatientEntry {
+const parsePseudonym = parser('pseudonym', Pseudonym);
+
+/** A patient's signing key. */
+export interface PatientEntry {
   readonly pseudonym: string;
   readonly keyEpoch: number;
   readonly signingKey: string;
 }
 
 /** Pseudonym to signing key, once in the whole federation. */
-export class PatientContract extends Contract {
+export class PatientContract extends ChainContract {
   constructor() {
     super('Patients');
   }
@@ -28,13 +34,17 @@ export class PatientContract extends Contract {
     requireRole(ctx, 'relay');
     const { federation } = await foundation(ctx);
     const at = transactionTime(ctx);
-    const signed = parseSigned(PatientKey, parseArgument(json));
-    const { pseudonym, keyEpoch, signingKey, region } = signed.document;
+    const signed = parseSigned(PatientKey, parseArgument(json, 'document'));
+    const { pseudonym, keyEpoch, signingKey, region, signedAt } = signed.document;
     if (signed.document.federation !== federation)
       refuse('FEDERATION_MISMATCH', 'the patient key is of another federation');
+    requireRecent(signedAt, at);
     requireKeySignature(signed, signingKey);
     const { trusts } = await regionOf(ctx, region);
-    const [hospital] = requireCertificateSignatures(signed, (certificate) => identifyAny(trusts, certificate, at));
+    const [hospital, ...others] = requireCertificateSignatures(signed, (certificate) =>
+      identifyAny(trusts, certificate, at),
+    );
+    if (others.length > 0) refuse('SIGNATURES_TOO_MANY', 'one hospital vouches for a patient');
     if (hospital.attributes['yilian.role'] !== 'hospital') refuse('ROLE_REQUIRED', 'a hospital vouches for a patient');
     const key = patientKey(ctx, pseudonym);
     const known = await getJson<PatientEntry>(ctx, key);
@@ -46,6 +56,7 @@ export class PatientContract extends Contract {
   }
 
   async get(ctx: Context, pseudonym: string): Promise<string> {
+    parsePseudonym(pseudonym);
     return JSON.stringify(
       (await getJson(ctx, patientKey(ctx, pseudonym))) ?? refuse('PATIENT_UNKNOWN', 'no such patient'),
     );

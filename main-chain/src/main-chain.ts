@@ -1,6 +1,16 @@
 import { type Committed, type Connection, evaluate, submit } from '@yilian/ledger';
-import type { Checkpoint, Genesis, OutcomeProof, PatientKey, ScopeEntry, SignedBy } from '@yilian/protocol';
-import type { Foundation, RegionState } from '../contracts/chain.ts';
+import {
+  type Checkpoint,
+  canonicalJson,
+  type Genesis,
+  type OutcomeProof,
+  type PatientKey,
+  type ScopeEntry,
+  type SignedBy,
+} from '@yilian/protocol';
+import type { Foundation, RegionState, ScopeState } from '../contracts/chain.ts';
+import type { Fork } from '../contracts/checkpoints.ts';
+import type { PatientEntry } from '../contracts/patients.ts';
 import type { Change } from '../contracts/registry.ts';
 
 /** Name of the chaincode on the main channel. */
@@ -39,6 +49,11 @@ export class MainChain {
     return this.#evaluate('Registry:scopes', []);
   }
 
+  /** The list of scopes with the transaction whose proof regions mirror; version 0 and '' while there is none. */
+  scopeState(): Promise<ScopeState> {
+    return this.#evaluate('Registry:scopeState', []);
+  }
+
   /** Its outcome proof is what a regional chain needs to enrol the patient. */
   registerPatient(patientKey: SignedBy<typeof PatientKey>): Promise<Committed> {
     return this.#submit('Patients:register', [patientKey]);
@@ -67,6 +82,16 @@ export class MainChain {
     return this.#evaluate('Checkpoints:get', [region]);
   }
 
+  /** The two checkpoints of one size that froze a region, if that happened. */
+  fork(region: string): Promise<Fork | null> {
+    return this.#evaluate('Checkpoints:fork', [region]);
+  }
+
+  /** A patient's registered signing key. Refused with `PATIENT_UNKNOWN`. */
+  patient(pseudonym: string): Promise<PatientEntry> {
+    return this.#evaluate('Patients:get', [pseudonym]);
+  }
+
   #submit(name: string, args: readonly unknown[]): Promise<Committed> {
     return submit(this.#connection.contract(this.#channel, CHAINCODE), name, args.map(argument));
   }
@@ -78,5 +103,5 @@ export class MainChain {
 }
 
 function argument(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : canonicalJson(value);
 }

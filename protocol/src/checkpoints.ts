@@ -6,7 +6,13 @@ import { documentType } from './signed.ts';
 export const Checkpoint = documentType(
   'checkpoint',
   Type.Object(
-    { federation: FederationId, region: RegionId, size: Type.Integer({ minimum: 1 }), root: Hash, at: Time },
+    {
+      federation: FederationId,
+      region: RegionId,
+      size: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+      root: Hash,
+      at: Time,
+    },
     { additionalProperties: false },
   ),
 );

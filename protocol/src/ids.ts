@@ -27,7 +27,7 @@ export const Cid = text('^baf(ybei|krei)[a-z2-7]{52}$');
 /** Fabric's transaction id: SHA-256 in hexadecimal. */
 export const TransactionId = text('^[0-9a-f]{64}$');
 export const Pem = Type.String({
-  pattern: '^-----BEGIN [A-Z0-9 ]+-----\\n[A-Za-z0-9+/=\\n]+-----END [A-Z0-9 ]+-----\\n?$',
+  pattern: '^-----BEGIN (CERTIFICATE|X509 CRL)-----\\n[A-Za-z0-9+/=\\n]+-----END \\1-----\\n?$',
   maxLength: 8192,
 });
 export const Url = Type.String({ pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+(/[A-Za-z0-9._~/-]*)?$', maxLength: 512 });
@@ -35,3 +35,7 @@ export const Url = Type.String({ pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+(/[A-Z
 export const Time = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 });
 export const Epoch = Type.Integer({ minimum: 1, maximum: 1_000_000 });
 export const SuiteId = Type.Literal('umbral-secp256k1-v1');
+/** Text for people: no control characters, no lone surrogates; `maxLength` in code points. */
+export const label = (maxLength: number): TString => text(`^[^\\p{Cc}\\p{Cs}]{1,${maxLength}}$`);
+/** Where a page of a release starts: after this scope and record. */
+export const Bookmark = text(`^[a-z][a-z0-9-]{1,39}/${SIXTEEN_BYTES}$`);

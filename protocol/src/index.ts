@@ -1,3 +1,4 @@
+export { canonicalJson, parseCanonical } from './arguments.ts';
 export { digest, fromBase64url, toBase64url, utf8Bytes } from './bytes.ts';
 export { Checkpoint } from './checkpoints.ts';
 export { cfragContext, headerContext, kfragContext } from './contexts.ts';
@@ -5,6 +6,7 @@ export { ENVELOPE_TTL_MS, Envelope, requireFresh } from './envelopes.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
 export { DestructionReceipt, Grant, ProxyKey, Revocation } from './grants.ts';
 export {
+  Bookmark,
   Cid,
   Epoch,
   FederationId,
@@ -45,18 +47,21 @@ export {
 export { AccessQuery, PatientKey, ScopeKey } from './patients.ts';
 export { KeyCertificate } from './practitioners.ts';
 export { Attestation, OutcomeProof, parseOutcomeProof } from './proofs.ts';
-export { Coding, RecordEntry } from './records.ts';
+export { Coding, MAX_BODY_BYTES, RecordEntry, RecordRewrap } from './records.ts';
 export {
   Genesis,
   MainHeight,
   Organisation,
   parseGenesis,
   parseRegionEntry,
+  parseScopeList,
+  parseTrust,
   RegionEntry,
   ScopeEntry,
+  ScopeList,
   Trust,
 } from './regions.ts';
-export { OpenedReceipt, Request } from './requests.ts';
+export { ConsentDenial, OpenedReceipt, Request } from './requests.ts';
 export {
   type CertificateSigner,
   type DocumentOf,
@@ -73,4 +78,4 @@ export {
   type SignedBy,
   signDocument,
 } from './signed.ts';
-export { identify, identifyAny, trustsAt } from './trust.ts';
+export { identify, identifyAny, requireAttested, requireSoundTrust, rotateTrust, trustsAt } from './trust.ts';

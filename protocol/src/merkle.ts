@@ -63,7 +63,8 @@ export function rootFromInclusion(
   size: number,
   path: readonly Uint8Array[],
 ): Uint8Array {
-  if (index < 0 || index >= size) throw new ProtocolError('MERKLE_PROOF_INVALID', 'the leaf is outside the tree');
+  if (!(index >= 0 && index < size && Number.isSafeInteger(index) && Number.isSafeInteger(size)))
+    fail('the leaf is outside the tree');
   let fn = index;
   let sn = size - 1;
   let root = leaf;
@@ -91,12 +92,13 @@ export function requireConsistency(
   second: { readonly size: number; readonly root: Uint8Array },
   proof: readonly Uint8Array[],
 ): void {
-  if (first.size < 1 || first.size > second.size) fail('the second tree is smaller than the first');
+  if (!(first.size >= 1 && first.size <= second.size && Number.isSafeInteger(second.size)))
+    fail('the second tree is smaller than the first');
   if (first.size === second.size) {
     if (proof.length > 0 || !equal(first.root, second.root)) fail('two roots for one size');
     return;
   }
-  const nodes = Number.isInteger(Math.log2(first.size)) ? [first.root, ...proof] : [...proof];
+  const nodes = isPowerOfTwo(first.size) ? [first.root, ...proof] : [...proof];
   const [seed, ...rest] = nodes;
   if (seed === undefined) fail('the consistency proof is empty');
   let fn = first.size - 1;
@@ -123,6 +125,12 @@ export function requireConsistency(
     sn = Math.floor(sn / 2);
   }
   if (sn !== 0 || !equal(fr, first.root) || !equal(sr, second.root)) fail('the trees are not consistent');
+}
+
+function isPowerOfTwo(n: number): boolean {
+  let rest = n;
+  while (rest % 2 === 0) rest /= 2;
+  return rest === 1;
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

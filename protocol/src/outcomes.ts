@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { ProtocolError } from './errors.ts';
 import {
+  Bookmark,
   Cid,
   Epoch,
   FederationId,
@@ -14,13 +15,15 @@ import {
   RegionId,
   ScopeId,
   Time,
+  TransactionId,
 } from './ids.ts';
-import { Coding } from './records.ts';
+import { Coding, MAX_BODY_BYTES } from './records.ts';
 
 /** Why a scope was not released; the first that applies, in this order. */
 export const DenialReason = Type.Union([
   Type.Literal('CERTIFICATE_INVALID'),
   Type.Literal('REGION_FROZEN'),
+  Type.Literal('DECLINED'),
   Type.Literal('NO_GRANT'),
   Type.Literal('REVOKED'),
   Type.Literal('SCOPE'),
@@ -55,7 +58,7 @@ export const ReleasedRecord = Type.Object(
     recordId: RecordId,
     scope: ScopeId,
     cid: Cid,
-    sizeBytes: Type.Integer({ minimum: 1 }),
+    sizeBytes: Type.Integer({ minimum: 1, maximum: MAX_BODY_BYTES }),
     headerHash: Hash,
     commitment: Hash,
     codes: Type.Array(Coding, { minItems: 1, maxItems: 8 }),
@@ -95,6 +98,13 @@ export const Outcome = Type.Object(
     /** Whether this region's chain knows the patient at all: an `absent` from one that does not contradicts the index. */
     patientKnown: Type.Boolean(),
     scopes: Type.Array(ScopeDecision, { maxItems: 16 }),
+    /** Present on every page but the first: its number, from 1, and the transaction of the page before. */
+    page: Type.Optional(
+      Type.Object(
+        { number: Type.Integer({ minimum: 1, maximum: 1_000_000 }), previous: TransactionId },
+        { additionalProperties: false },
+      ),
+    ),
     /** Present when something was released. */
     release: Type.Optional(
       Type.Object(
@@ -103,8 +113,8 @@ export const Outcome = Type.Object(
           patientKey: PointKey,
           receivingKey: PointKey,
           records: Type.Array(ReleasedRecord, { minItems: 1, maxItems: RECORDS_PER_PAGE }),
-          /** Bookmark of the next page; absent on the last. */
-          next: Type.Optional(Type.String({ maxLength: 512 })),
+          /** Where the next page starts; absent on the last. */
+          next: Type.Optional(Bookmark),
         },
         { additionalProperties: false },
       ),

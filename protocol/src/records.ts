@@ -1,12 +1,30 @@
 import { type Static, Type } from 'typebox';
-import { Cid, Epoch, FederationId, Hash, MspId, Pseudonym, RecordId, RegionId, ScopeId, SuiteId, Time } from './ids.ts';
+import {
+  Cid,
+  Epoch,
+  FederationId,
+  Hash,
+  label,
+  MspId,
+  Pseudonym,
+  RecordId,
+  RegionId,
+  ScopeId,
+  SuiteId,
+  Time,
+} from './ids.ts';
 import { documentType } from './signed.ts';
 
 export const Coding = Type.Object(
-  { system: Type.String({ minLength: 1, maxLength: 128 }), code: Type.String({ pattern: '^[^\\s]{1,64}$' }) },
+  { system: label(128), code: Type.String({ pattern: '^[^\\s]{1,64}$' }) },
   { additionalProperties: false },
 );
 export type Coding = Static<typeof Coding>;
+
+/** Largest sealed body, bytes: 1 TiB. */
+export const MAX_BODY_BYTES = 1_099_511_627_776;
+/** The key header, base64url: the content key sealed to the scope key (pre/SPEC.md §6). 184 bytes. */
+const Header = Type.String({ pattern: '^[A-Za-z0-9_-]{100,1400}$' });
 
 /** One sealed document as its custodian registers it. Signed by the custodian's certificate. */
 export const RecordEntry = documentType(
@@ -22,10 +40,9 @@ export const RecordEntry = documentType(
       codes: Type.Array(Coding, { minItems: 1, maxItems: 8 }),
       cid: Cid,
       /** Size of the sealed body in bytes. */
-      sizeBytes: Type.Integer({ minimum: 1, maximum: 1_099_511_627_776 }),
+      sizeBytes: Type.Integer({ minimum: 1, maximum: MAX_BODY_BYTES }),
       suite: SuiteId,
-      /** The key header, base64url: the content key sealed to the scope key (pre/SPEC.md). */
-      header: Type.String({ pattern: '^[A-Za-z0-9_-]{100,1400}$' }),
+      header: Header,
       /** Salted commitment to the plaintext's SHA-256. */
       commitment: Hash,
       custodian: MspId,
@@ -35,3 +52,13 @@ export const RecordEntry = documentType(
   ),
 );
 export type RecordEntry = Static<typeof RecordEntry.schema>;
+
+/** A record's key header under its scope's next key; the body stays. Signed by the custodian's certificate. */
+export const RecordRewrap = documentType(
+  'record-rewrap',
+  Type.Object(
+    { federation: FederationId, region: RegionId, recordId: RecordId, epoch: Epoch, header: Header, signedAt: Time },
+    { additionalProperties: false },
+  ),
+);
+export type RecordRewrap = Static<typeof RecordRewrap.schema>;

@@ -1,9 +1,10 @@
 import { type Static, Type } from 'typebox';
-import { FederationId, MspId, Pem, RegionId, ScopeId, Time, Url } from './ids.ts';
+import { FederationId, label, MspId, Pem, RegionId, ScopeId, Time, Url } from './ids.ts';
 import { parser } from './outcomes.ts';
 import { documentType } from './signed.ts';
 
-const Policy = Type.String({ minLength: 5, maxLength: 4096 });
+const Policy = label(4096);
+const Version = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const Certificates = Type.Array(Pem, { maxItems: 8 });
 
 export const Organisation = Type.Object(
@@ -24,11 +25,11 @@ export const Trust = Type.Object(
     network: RegionId,
     channel: Type.String({ pattern: '^[a-z][a-z0-9.-]{1,63}$' }),
     chaincode: Type.String({ pattern: '^[A-Za-z0-9_-]{1,63}$' }),
-    version: Type.Integer({ minimum: 1 }),
+    version: Version,
     endorsement: Policy,
     attestation: Policy,
     /** Attributes every attester's certificate must carry. */
-    attesters: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Type.String({ maxLength: 256 }))),
+    attesters: Type.Optional(Type.Record(label(64), label(256), { maxProperties: 8, additionalProperties: false })),
     organisations: Type.Array(Organisation, { minItems: 1, maxItems: 32 }),
     validFrom: Time,
     validUntil: Type.Optional(Time),
@@ -36,14 +37,15 @@ export const Trust = Type.Object(
   { additionalProperties: false },
 );
 export type Trust = Static<typeof Trust>;
+export const parseTrust = parser('trust', Trust);
 
 /** A region as the main chain registers it. `version` rises with every change, whatever changed. */
 export const RegionEntry = Type.Object(
   {
     federation: FederationId,
     region: RegionId,
-    name: Type.String({ minLength: 1, maxLength: 120 }),
-    version: Type.Integer({ minimum: 1 }),
+    name: label(120),
+    version: Version,
     /** The current trust roots first, then older versions still accepted. */
     trusts: Type.Array(Trust, { minItems: 1, maxItems: 4 }),
     relays: Type.Array(Type.Object({ url: Url, certificate: Pem }, { additionalProperties: false }), {
@@ -63,12 +65,20 @@ export const parseRegionEntry = parser('region', RegionEntry);
 export const ScopeEntry = Type.Object(
   {
     scope: ScopeId,
-    title: Type.String({ minLength: 1, maxLength: 120 }),
-    titleZh: Type.String({ minLength: 1, maxLength: 120 }),
+    title: label(120),
+    titleZh: label(120),
   },
   { additionalProperties: false },
 );
 export type ScopeEntry = Static<typeof ScopeEntry>;
+
+/** The scopes of the whole federation. `version` rises with every change. */
+export const ScopeList = Type.Object(
+  { version: Version, scopes: Type.Array(ScopeEntry, { minItems: 1, maxItems: 256 }) },
+  { additionalProperties: false },
+);
+export type ScopeList = Static<typeof ScopeList>;
+export const parseScopeList = parser('scopes', ScopeList);
 
 /**
  * The main chain's height as its authorities see it, with the version of every region's entry: proof that a
@@ -79,11 +89,10 @@ export const MainHeight = documentType(
   Type.Object(
     {
       federation: FederationId,
-      height: Type.Integer({ minimum: 1 }),
-      regions: Type.Array(
-        Type.Object({ region: RegionId, version: Type.Integer({ minimum: 1 }) }, { additionalProperties: false }),
-        { maxItems: 256 },
-      ),
+      height: Version,
+      regions: Type.Array(Type.Object({ region: RegionId, version: Version }, { additionalProperties: false }), {
+        maxItems: 256,
+      }),
       at: Time,
     },
     { additionalProperties: false },

@@ -50,6 +50,7 @@ export const OpenedReceipt = documentType(
       /** The home region whose release was opened. */
       region: RegionId,
       requestId: Hash,
+      /** The home chain's transaction that released them: the decision's, or a page's. */
       release: TransactionId,
       records: Type.Array(RecordId, { minItems: 1, maxItems: 200, uniqueItems: true }),
       openedAt: Time,
@@ -58,3 +59,13 @@ export const OpenedReceipt = documentType(
   ),
 );
 export type OpenedReceipt = Static<typeof OpenedReceipt.schema>;
+
+/** A patient's no to a request that waits for consent. Signed by the patient's signing key. */
+export const ConsentDenial = documentType(
+  'consent-denial',
+  Type.Object(
+    { federation: FederationId, region: RegionId, pseudonym: Pseudonym, requestId: Hash, signedAt: Time },
+    { additionalProperties: false },
+  ),
+);
+export type ConsentDenial = Static<typeof ConsentDenial.schema>;

@@ -1,8 +1,8 @@
 import type { Identity } from '@yilian/ledger/verify';
 import { PublicKey, type Signer, verifySignature } from '@yilian/pre';
-import canonicalize from 'canonicalize';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { canonicalJson } from './arguments.ts';
 import { digest, fromBase64url, toBase64url, utf8Bytes } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 import { Pem, PointKey } from './ids.ts';
@@ -47,9 +47,7 @@ export function documentType<S extends TSchema>(type: string, schema: S): Docume
 
 /** `yilian/<type>/v1`, a zero byte, and the document as RFC 8785 JSON: what is signed and hashed. */
 export function documentBytes(type: string, document: unknown): Uint8Array {
-  const json = canonicalize(document);
-  if (json === undefined) throw new ProtocolError('DOCUMENT_MALFORMED', `${type} has no JSON form`);
-  return utf8Bytes(`yilian/${type}/v1\0${json}`);
+  return utf8Bytes(`yilian/${type}/v1\0${canonicalJson(document)}`);
 }
 
 /** SHA-256 of {@link documentBytes}; recomputed by whoever receives a document, never believed. */

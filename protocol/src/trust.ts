@@ -1,6 +1,7 @@
-import { createMsp, type Identity, type Msp } from '@yilian/ledger/verify';
+import { createMsp, type Identity, type Msp, parsePolicy, principalsOf, satisfies } from '@yilian/ledger/verify';
 import { ProtocolError } from './errors.ts';
 import type { Organisation, Trust } from './regions.ts';
+import { requireCertificateSignatures, type Signed } from './signed.ts';
 
 const MAX_CACHED = 256;
 const cache = new Map<string, Msp>();
@@ -15,7 +16,9 @@ function mspOf(organisation: Organisation): Msp {
 
 /** The trust versions in force at `at` (epoch milliseconds), newest first. */
 export function trustsAt(trusts: readonly Trust[], at: number): readonly Trust[] {
-  return trusts.filter((trust) => trust.validFrom <= at && at <= (trust.validUntil ?? Number.POSITIVE_INFINITY));
+  return trusts
+    .filter((trust) => trust.validFrom <= at && at <= (trust.validUntil ?? Number.POSITIVE_INFINITY))
+    .toSorted((a, b) => b.version - a.version);
 }
 
 /**
@@ -56,4 +59,54 @@ export function identifyAny(trusts: readonly Trust[], certificate: string, at: n
   throw new ProtocolError('SIGNER_UNTRUSTED', 'no organisation of this network vouches for the certificate', {
     cause: failure,
   });
+}
+
+/**
+ * Checks that attesters of enough organisations signed a document: those whose certificates hold at `at` and carry the
+ * attesters' attributes satisfy the attestation policy of a version in force. A key counts once.
+ * @throws ATTESTATION_POLICY SIGNATURE_MISSING SIGNATURE_INVALID SIGNER_UNTRUSTED
+ */
+export function requireAttested(signed: Signed<unknown>, trusts: readonly Trust[], at: number): void {
+  const signers = requireCertificateSignatures(signed, (certificate) => identifyAny(trusts, certificate, at));
+  const distinct = [
+    ...new Map(signers.map((signer) => [`${signer.mspId} ${signer.publicKey.join()}`, signer])).values(),
+  ];
+  const attested = trustsAt(trusts, at).some(({ attestation, attesters = {} }) => {
+    const required = Object.entries(attesters);
+    const entitled = distinct.filter(({ attributes }) => required.every(([name, value]) => attributes[name] === value));
+    return satisfies(parsePolicy(attestation), entitled);
+  });
+  if (!attested) throw new ProtocolError('ATTESTATION_POLICY', `too few organisations signed the ${signed.type}`);
+}
+
+const MAX_TRUST_VERSIONS = 4;
+
+/**
+ * The versions after a rotation, newest first: the older ones end at `overlapUntil` (epoch milliseconds) at the latest,
+ * so that roots that are given up do not stay in force.
+ */
+export function rotateTrust(current: readonly Trust[], next: Trust, overlapUntil: number): Trust[] {
+  const ended = current.map((trust) => ({
+    ...trust,
+    validUntil: Math.min(trust.validUntil ?? overlapUntil, overlapUntil),
+  }));
+  return [next, ...ended].slice(0, MAX_TRUST_VERSIONS);
+}
+
+/**
+ * Checks that a version of trust roots can be used at all: policies that parse and name its organisations only, each
+ * organisation once and with roots that hold together.
+ * @throws TRUST_INVALID, or the ledger's POLICY_INVALID and TRUST_INVALID
+ */
+export function requireSoundTrust(trust: Trust): void {
+  const { organisations, endorsement, attestation, validFrom, validUntil } = trust;
+  const mspIds = new Set(organisations.map(({ mspId }) => mspId));
+  const invalid = (why: string) => new ProtocolError('TRUST_INVALID', `${trust.network} ${trust.version}: ${why}`);
+  if (mspIds.size !== organisations.length) throw invalid('an organisation is named twice');
+  if (validUntil !== undefined && validUntil < validFrom) throw invalid('it ends before it begins');
+  for (const policy of [endorsement, attestation]) {
+    const stranger = principalsOf(parsePolicy(policy)).find(({ mspId }) => !mspIds.has(mspId));
+    if (stranger !== undefined) throw invalid(`a policy names ${stranger.mspId}`);
+  }
+  for (const organisation of organisations) mspOf(organisation);
 }

@@ -23,16 +23,20 @@ export interface Circumstances {
   readonly scopes: ReadonlyMap<string, ScopeState>;
   readonly certificateValid: boolean;
   readonly regionFrozen: boolean;
+  /** Whether the patient said no to this very request. */
+  readonly declined: boolean;
   /** Epoch milliseconds. */
   readonly at: number;
 }
 
 /**
- * The consent rules, scope by scope. A scope is permitted by one grant that satisfies everything; otherwise the
- * reason is that of the grant which came furthest, so that the answer names the nearest obstacle.
+ * The consent rules, scope by scope. A scope is permitted by one grant that satisfies everything, the one with the
+ * smallest id if several do; otherwise the reason is that of the grant which came furthest, so that the answer names
+ * the nearest obstacle. The order of the grants makes no difference.
  */
 export function decide(circumstances: Circumstances): ScopeDecision[] {
-  return circumstances.request.scopes.map((scope) => decideScope(scope, circumstances));
+  const grants = circumstances.grants.toSorted((a, b) => (a.grantId < b.grantId ? -1 : 1));
+  return circumstances.request.scopes.map((scope) => decideScope(scope, { ...circumstances, grants }));
 }
 
 /** Obstacles in the order they are looked for; a later one means that more was in order. */
@@ -40,11 +44,12 @@ const GRANT_OBSTACLES = ['REVOKED', 'SCOPE', 'PURPOSE', 'PERIOD', 'EPOCH', 'NOT_
 
 function decideScope(
   scope: string,
-  { request, grants, scopes, certificateValid, regionFrozen, at }: Circumstances,
+  { request, grants, scopes, certificateValid, regionFrozen, declined, at }: Circumstances,
 ): ScopeDecision {
   const refused = (reason: DenialReason): ScopeDecision => ({ scope, permitted: false, reason });
   if (!certificateValid) return refused('CERTIFICATE_INVALID');
   if (regionFrozen) return refused('REGION_FROZEN');
+  if (declined) return refused('DECLINED');
   const current = scopes.get(scope);
   let furthest = -1;
   for (const state of grants) {

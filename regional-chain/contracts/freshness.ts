@@ -1,15 +1,14 @@
 import { refuse } from '@yilian/ledger/contract';
-import { parsePolicy, satisfies } from '@yilian/ledger/verify';
-import { identifyAny, MainHeight, requireCertificateSignatures, type SignedBy, trustsAt } from '@yilian/protocol';
+import { MainHeight, requireAttested } from '@yilian/protocol';
 import { documentArgument, type Foundation, type Mirror } from './region.ts';
 
 /** A mirror older than this is no base for a decision. */
-const MIRROR_TTL_MS = 60_000;
+export const MIRROR_TTL_MS = 60_000;
 
 /**
  * Checks that what this chain knows of a region is fresh: its mirror is young, or the authorities attest a young
  * main-chain height at which the region's entry is still the mirrored one.
- * @throws ROOTS_STALE
+ * @throws ROOTS_STALE DOCUMENT_FROM_FUTURE ATTESTATION_POLICY
  */
 export function requireFreshMirror(
   home: Foundation,
@@ -29,12 +28,8 @@ export function requireFreshMirror(
 }
 
 function checkMainHeight(home: Foundation, json: string, at: number): MainHeight {
-  const signed: SignedBy<typeof MainHeight> = documentArgument(MainHeight, json, home);
+  const signed = documentArgument(MainHeight, json, { federation: home.federation }, 'mainHeight');
   if (signed.document.at > at + MIRROR_TTL_MS) refuse('DOCUMENT_FROM_FUTURE', 'the main height is from the future');
-  const [trust] = trustsAt(home.main, at);
-  if (trust === undefined) return refuse('ROOTS_STALE', 'no main-chain trust roots are in force');
-  const identities = requireCertificateSignatures(signed, (certificate) => identifyAny(home.main, certificate, at));
-  if (!satisfies(parsePolicy(trust.attestation), identities))
-    refuse('ATTESTATION_POLICY', 'too few authorities signed the main height');
+  requireAttested(signed, home.main, at);
   return signed.document;
 }

@@ -1,16 +1,32 @@
-import { type Context, Contract, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
+import { PublicKey } from '@yilian/pre';
 import {
+  Epoch,
+  fromBase64url,
   PatientKey,
+  PointKey,
   Pseudonym,
-  parseOutcomeProof,
   parser,
   requireKeySignature,
   ScopeKey,
   type SignedBy,
 } from '@yilian/protocol';
 import { Type } from 'typebox';
-import { documentArgument, foundation, now, parseArgument, requireRecent, requireRole } from './region.ts';
+import { ChainContract } from './chain-contract.ts';
+import { requireScope } from './federation.ts';
+import { hasRecords } from './record-index.ts';
+import {
+  documentArgument,
+  foundation,
+  idArgument,
+  now,
+  parseArgument,
+  payloadOf,
+  proofArgument,
+  requireRecent,
+  requireRole,
+} from './region.ts';
 import { readAll } from './state.ts';
 
 /** A patient as this region knows them. */
@@ -22,10 +38,14 @@ export interface Patient {
 }
 
 const MAX_UNINDEXED = 1000;
+const parseRegistered = parser(
+  'registered patient',
+  Type.Object({ pseudonym: Pseudonym, keyEpoch: Epoch, signingKey: PointKey }, { additionalProperties: false }),
+);
 const parsePseudonyms = parser('pseudonyms', Type.Array(Pseudonym, { minItems: 1, maxItems: 64 }));
 
 /** Patients by pseudonym, their signing key and the scope keys it signed. */
-export class PatientContract extends Contract {
+export class PatientContract extends ChainContract {
   constructor() {
     super('Patients');
   }
@@ -39,19 +59,15 @@ export class PatientContract extends Contract {
     const { pseudonym, signingKey, keyEpoch, signedAt } = signed.document;
     requireRecent(signedAt, at);
     requireKeySignature(signed, signingKey);
-    const proof = parseOutcomeProof(parseArgument(proofJson));
-    const registered = verifyOutcome(proof, home.main, { function: 'Patients:register' }, at);
-    const entry = JSON.parse(new TextDecoder().decode(registered.payload)) as {
-      pseudonym?: string;
-      signingKey?: string;
-      keyEpoch?: number;
-    };
+    const registered = verifyOutcome(proofArgument(proofJson), home.main, { function: 'Patients:register' }, at);
+    const entry = parseRegistered(payloadOf(registered));
     if (entry.pseudonym !== pseudonym || entry.signingKey !== signingKey || entry.keyEpoch !== keyEpoch) {
       refuse('PROOF_MISMATCH', 'the main chain registered another key');
     }
     const known = await getJson<Patient>(ctx, patientKey(ctx, pseudonym));
     if (known !== undefined) {
-      if (known.signingKey !== signingKey) refuse('PSEUDONYM_TAKEN', 'the patient is enrolled with another key');
+      if (known.signingKey !== signingKey || known.keyEpoch !== keyEpoch)
+        refuse('PSEUDONYM_TAKEN', 'the patient is enrolled with another key');
       return;
     }
     await putJson(ctx, patientKey(ctx, pseudonym), {
@@ -65,9 +81,12 @@ export class PatientContract extends Contract {
   /** Binds a scope's public key, signed by the patient. A later epoch replaces the current one, an earlier never. */
   async bind(ctx: Context, json: string): Promise<void> {
     requireRole(ctx, 'hospital');
+    const at = now(ctx);
     const signed = documentArgument(ScopeKey, json, await foundation(ctx));
     const { pseudonym, scope, epoch, key, signedAt } = signed.document;
-    requireRecent(signedAt, now(ctx));
+    requireRecent(signedAt, at);
+    await requireScope(ctx, scope);
+    PublicKey.fromBytes(fromBase64url(key));
     const patient = await patientOf(ctx, pseudonym);
     requireKeySignature(signed, patient.signingKey);
     if (key === patient.signingKey) refuse('KEY_REUSED', 'a scope key must differ from the signing key');
@@ -76,22 +95,21 @@ export class PatientContract extends Contract {
     if (current !== undefined && epoch !== current.document.epoch + 1)
       refuse('EPOCH', 'the epoch must follow the current one');
     if (current === undefined && epoch !== 1) refuse('EPOCH', 'the first epoch is 1');
+    const usedKey = ctx.stub.createCompositeKey('scope-key-used', [pseudonym, key]);
+    if ((await getJson(ctx, usedKey)) !== undefined)
+      refuse('KEY_REUSED', 'the key was bound before, to another scope or epoch');
+    await putJson(ctx, usedKey, { scope, epoch });
     await putJson(ctx, scopeKeyKey(ctx, pseudonym, scope), signed);
   }
 
   /** States, for the main chain's index, that this region holds records of a patient. */
   async announce(ctx: Context, pseudonym: string): Promise<string> {
     requireRole(ctx, 'relay');
-    const { federation, region } = await foundation(ctx);
     now(ctx);
+    const { federation, region } = await foundation(ctx);
+    idArgument('pseudonym', pseudonym);
     const patient = await patientOf(ctx, pseudonym);
-    const records = ctx.stub.getStateByPartialCompositeKey('record-of', [pseudonym]);
-    let some = false;
-    for await (const _ of records) {
-      some = true;
-      break;
-    }
-    if (!some) refuse('NO_RECORDS', 'the region holds no record of this patient');
+    if (!(await hasRecords(ctx, pseudonym))) refuse('NO_RECORDS', 'the region holds no record of this patient');
     if (!patient.announced)
       await putJson(ctx, patientKey(ctx, pseudonym), { ...patient, announced: true } satisfies Patient);
     return JSON.stringify({ federation, region, pseudonym });
@@ -111,18 +129,19 @@ export class PatientContract extends Contract {
   async indexed(ctx: Context, json: string): Promise<void> {
     requireRole(ctx, 'relay');
     now(ctx);
-    for (const pseudonym of parsePseudonyms(parseArgument(json))) {
+    for (const pseudonym of parsePseudonyms(parseArgument(json, 'list'))) {
       if (!(await patientOf(ctx, pseudonym)).announced) refuse('NOT_ANNOUNCED', 'the patient was not announced');
       await ctx.stub.deleteState(unindexedKey(ctx, pseudonym));
     }
   }
 
   async get(ctx: Context, pseudonym: string): Promise<string> {
-    return JSON.stringify(await patientOf(ctx, pseudonym));
+    return JSON.stringify(await patientOf(ctx, idArgument('pseudonym', pseudonym)));
   }
 
   /** The current scope keys of a patient, as signed. */
   async scopes(ctx: Context, pseudonym: string): Promise<string> {
+    idArgument('pseudonym', pseudonym);
     const keys: SignedBy<typeof ScopeKey>[] = [];
     for await (const key of readAll<SignedBy<typeof ScopeKey>>(ctx, 'scope-key', [pseudonym])) keys.push(key);
     return JSON.stringify(keys);

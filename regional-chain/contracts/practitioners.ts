@@ -1,24 +1,18 @@
-import { type Context, Contract, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
-import {
-  documentId,
-  KeyCertificate,
-  parseOutcomeProof,
-  requireCertificateSignatures,
-  requireKeySignature,
-  type SignedBy,
-} from '@yilian/protocol';
+import { documentId, KeyCertificate, requireKeySignature, type SignedBy } from '@yilian/protocol';
+import { ChainContract } from './chain-contract.ts';
 import {
   documentArgument,
   foundation,
-  identifier,
+  idArgument,
   type Mirror,
   mirrorOf,
   now,
-  parseArgument,
-  ROLE_ATTRIBUTE,
+  proofArgument,
   requireRecent,
   requireRole,
+  requireSigner,
 } from './region.ts';
 
 export type SignedKeyCertificate = SignedBy<typeof KeyCertificate>;
@@ -30,7 +24,7 @@ export interface KeyCertificateEntry {
 }
 
 /** Practitioners' key certificates: this region's own, and those of other regions that a grant named. */
-export class PractitionerContract extends Contract {
+export class PractitionerContract extends ChainContract {
   constructor() {
     super('Practitioners');
   }
@@ -43,14 +37,15 @@ export class PractitionerContract extends Contract {
     requireRecent(signed.document.signedAt, at);
     if (signed.document.mspId !== mspId) refuse('CUSTODY_MISMATCH', 'a hospital registers its own practitioners');
     const keyCertificateId = checkKeyCertificate(signed, await mirrorOf(ctx, home.region), at);
-    await putJson(ctx, keyCertificateKey(ctx, keyCertificateId), {
-      signed,
-      transactionId: ctx.stub.getTxID(),
-    } satisfies KeyCertificateEntry);
+    if ((await keyCertificateOf(ctx, keyCertificateId)) === undefined) {
+      const entry: KeyCertificateEntry = { signed, transactionId: ctx.stub.getTxID() };
+      await putJson(ctx, keyCertificateKey(ctx, keyCertificateId), entry);
+    }
     return keyCertificateId;
   }
 
   async get(ctx: Context, keyCertificateId: string): Promise<string> {
+    idArgument('hash', keyCertificateId);
     const entry = await getJson<KeyCertificateEntry>(ctx, keyCertificateKey(ctx, keyCertificateId));
     return JSON.stringify(entry ?? refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate'));
   }
@@ -74,12 +69,9 @@ export async function keyCertificateOf(
  */
 export function checkKeyCertificate(signed: SignedKeyCertificate, mirror: Mirror, at: number): string {
   const { document } = signed;
-  const [identity, ...others] = requireCertificateSignatures(signed, identifier(mirror, document.mspId, at));
-  if (others.length > 0 || identity.fingerprint !== document.certificate) {
+  const identity = requireSigner(signed, { mirror, mspId: document.mspId, role: 'practitioner' }, at);
+  if (identity.fingerprint !== document.certificate)
     refuse('CERTIFICATE_MISMATCH', 'signed by another certificate than it names');
-  }
-  if (identity.attributes[ROLE_ATTRIBUTE] !== 'practitioner')
-    refuse('ROLE_REQUIRED', 'the certificate is not a practitioner’s');
   if (document.region !== mirror.entry.region) refuse('REGION_MISMATCH', 'the key certificate is of another region');
   if (document.notAfter <= document.notBefore || document.notAfter > identity.notAfter || document.notAfter < at) {
     refuse('PERIOD_INVALID', 'the key certificate’s period is over, empty or longer than its certificate’s');
@@ -106,9 +98,14 @@ export async function adoptKeyCertificate(
   if (signed.document.region === home.region)
     refuse('KEY_CERTIFICATE_UNKNOWN', 'the key certificate is not registered');
   const mirror = await mirrorOf(ctx, signed.document.region);
+  if (mirror.entry.frozen) refuse('REGION_FROZEN', `region ${signed.document.region} is frozen`);
   checkKeyCertificate(signed, mirror, at);
-  const proof = parseOutcomeProof(parseArgument(proofJson));
-  const registered = verifyOutcome(proof, mirror.entry.trusts, { function: 'Practitioners:register' }, at);
+  const registered = verifyOutcome(
+    proofArgument(proofJson),
+    mirror.entry.trusts,
+    { function: 'Practitioners:register' },
+    at,
+  );
   if (new TextDecoder().decode(registered.payload) !== keyCertificateId) {
     refuse('PROOF_MISMATCH', 'the proof is of another key certificate');
   }

@@ -1,16 +1,25 @@
 import { type Context, getJson, refuse, submitter, transactionTime } from '@yilian/ledger/contract';
-import type { Identity } from '@yilian/ledger/verify';
+import type { Identity, Outcome as Proven } from '@yilian/ledger/verify';
 import {
   type DocumentType,
-  type Genesis,
+  Hash,
   identify,
-  ProtocolError,
+  type OutcomeProof,
+  Pseudonym,
+  parseCanonical,
+  parseOutcomeProof,
   parseSigned,
+  RecordId,
   type RegionEntry,
+  RegionId,
+  requireCertificateSignatures,
+  type ScopeList,
   type Signed,
+  TransactionId,
   type Trust,
 } from '@yilian/protocol';
 import type { Static, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
 
 /** Who may submit what: the `yilian.role` attribute of the submitter's certificate. */
 export type Role = 'admin' | 'hospital' | 'relay' | 'proxy' | 'practitioner';
@@ -31,11 +40,28 @@ export interface Mirror {
   readonly mainTime: number;
 }
 
+/** The main chain's list of scopes copied here; version 0 while there is none. */
+export interface ScopeMirror {
+  readonly version: number;
+  readonly scopes: ScopeList['scopes'];
+  readonly mainHeight: number;
+  readonly mainTime: number;
+}
+
 /** Longest a signed document may have been under way before it is registered. */
 const DOCUMENT_TTL_MS = 3_600_000;
 const SKEW_MS = 60_000;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+const IDS = {
+  hash: Compile(Hash),
+  pseudonym: Compile(Pseudonym),
+  'record id': Compile(RecordId),
+  region: Compile(RegionId),
+  'transaction id': Compile(TransactionId),
+} as const;
 
 export const foundationKey = 'foundation';
+export const scopesKey = 'scopes';
 
 export function mirrorKey(ctx: Context, region: string): string {
   return ctx.stub.createCompositeKey('foreign', [region]);
@@ -65,21 +91,56 @@ export function now(ctx: Context): number {
   return transactionTime(ctx);
 }
 
-export function parseArgument(json: string): unknown {
+/** Most characters an argument may have, by what it holds. */
+export const LIMITS = {
+  list: 8_192,
+  document: 65_536,
+  mainHeight: 262_144,
+  genesis: 524_288,
+  receipts: 2_097_152,
+  proof: 6_291_456,
+  proofs: 8_388_608,
+} as const;
+
+/** @throws ARGUMENT_TOO_LARGE ARGUMENT_MALFORMED */
+export function parseArgument(json: string, limit: keyof typeof LIMITS): unknown {
+  return parseCanonical(json, LIMITS[limit]);
+}
+
+export function proofArgument(json: string): OutcomeProof {
+  return parseOutcomeProof(parseArgument(json, 'proof'));
+}
+
+/** The JSON a proven transaction returned. */
+export function payloadOf({ payload }: Pick<Proven, 'payload'>): unknown {
   try {
-    return JSON.parse(json);
+    return JSON.parse(utf8.decode(payload));
   } catch {
-    return refuse('ARGUMENT_MALFORMED', 'not JSON');
+    return refuse('PROOF_MISMATCH', 'the transaction returned no JSON');
   }
+}
+
+/** An argument that is one identifier. @throws ARGUMENT_MALFORMED */
+export function idArgument(kind: keyof typeof IDS, value: string): string {
+  return IDS[kind].Check(value) ? value : refuse('ARGUMENT_MALFORMED', `not a ${kind}`);
 }
 
 /** Parses a signed document that must be of this federation and, where it says so, of this region. */
 export function documentArgument<S extends TSchema>(
   kind: DocumentType<S>,
   json: string,
-  { federation, region }: Pick<Genesis, 'federation'> & { readonly region?: string },
+  { federation, region }: { readonly federation: string; readonly region?: string },
+  limit: keyof typeof LIMITS = 'document',
 ): Signed<Static<S>> {
-  const signed = parseSigned(kind, parseArgument(json));
+  return ofRegion(kind, parseSigned(kind, parseArgument(json, limit)), { federation, region });
+}
+
+/** Checks where a signed document belongs. @throws FEDERATION_MISMATCH REGION_MISMATCH */
+export function ofRegion<S extends TSchema>(
+  kind: DocumentType<S>,
+  signed: Signed<Static<S>>,
+  { federation, region }: { readonly federation: string; readonly region?: string | undefined },
+): Signed<Static<S>> {
   const document = signed.document as { readonly federation?: string; readonly region?: string };
   if (document.federation !== federation) refuse('FEDERATION_MISMATCH', `${kind.type} is of another federation`);
   if (region !== undefined && document.region !== region)
@@ -98,7 +159,14 @@ export function identifier(mirror: Mirror, mspId: string, at: number): (certific
   return (certificate) => identify(mirror.entry.trusts, mspId, certificate, at);
 }
 
-/** Whether an error is about the signer's certificate (revoked, expired, foreign) rather than about the bytes. */
-export function isCertificateFault(error: unknown): boolean {
-  return error instanceof ProtocolError && error.code === 'SIGNER_UNTRUSTED';
+/** Who signed: exactly one certificate of this organisation, with this role. */
+export function requireSigner(
+  signed: Signed<unknown>,
+  { mirror, mspId, role }: { readonly mirror: Mirror; readonly mspId: string; readonly role: Role },
+  at: number,
+): Identity {
+  const [identity, ...others] = requireCertificateSignatures(signed, identifier(mirror, mspId, at));
+  if (others.length > 0) refuse('SIGNATURES_TOO_MANY', `${signed.type} has one certificate signature`);
+  if (identity.attributes[ROLE_ATTRIBUTE] !== role) refuse('ROLE_REQUIRED', `the signer is no ${role}`);
+  return identity;
 }

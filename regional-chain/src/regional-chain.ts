@@ -1,6 +1,7 @@
 import { type Committed, type Connection, evaluate, type SubmitOptions, submit } from '@yilian/ledger';
 import type {
   AccessQuery,
+  ConsentDenial,
   DestructionReceipt,
   Genesis,
   Grant,
@@ -11,16 +12,20 @@ import type {
   PatientKey,
   ProxyKey,
   RecordEntry,
+  RecordRewrap,
   Request,
   Revocation,
   ScopeKey,
   SignedBy,
 } from '@yilian/protocol';
+import { canonicalJson } from '@yilian/protocol';
+import type { AccessPage } from '../contracts/accesses.ts';
 import type { GrantEntry } from '../contracts/grants.ts';
 import type { Patient } from '../contracts/patients.ts';
 import type { KeyCertificateEntry } from '../contracts/practitioners.ts';
-import type { Foundation, Mirror } from '../contracts/region.ts';
-import type { Access, Leg, OutcomeEntry, RequestEntry, WaitingRequest } from '../contracts/requests.ts';
+import type { RecordHeader } from '../contracts/records.ts';
+import type { Foundation, Mirror, ScopeMirror } from '../contracts/region.ts';
+import type { Leg, OutcomeEntry, PageEntry, RequestEntry, WaitingRequest } from '../contracts/request-state.ts';
 
 /** Name of the chaincode on every regional channel. */
 export const CHAINCODE = 'regional';
@@ -43,6 +48,16 @@ export class RegionalChain {
 
   mirrorRegion(proof: OutcomeProof): Promise<Committed> {
     return this.#submit('Federation:mirror', [proof]);
+  }
+
+  /** Copies any registry change of the main chain (region, scopes, main), by the proof of its transaction. */
+  mirrorChange(proof: OutcomeProof): Promise<Committed> {
+    return this.#submit('Federation:mirror', [proof]);
+  }
+
+  /** The mirrored list of scopes; version 0 while there is none. */
+  scopes(): Promise<ScopeMirror> {
+    return this.#evaluate('Federation:scopes', []);
   }
 
   foundation(): Promise<Foundation> {
@@ -95,6 +110,17 @@ export class RegionalChain {
     return this.#submit('Records:publish', [record]);
   }
 
+  /** Replaces a record's key header after its scope's epoch rose. */
+  rewrap(rewrap: SignedBy<typeof RecordRewrap>): Promise<Committed> {
+    return this.#submit('Records:rewrap', [rewrap]);
+  }
+
+  /** The current key headers of these records (at most 200), in this order: those that releases name by hash. */
+  headers(recordIds: readonly string[]): Promise<RecordHeader[]> {
+    return this.#evaluate('Records:headers', [recordIds]);
+  }
+
+  /** As its custodian signed it; for the current header see {@link headers}. */
   record(recordId: string): Promise<SignedBy<typeof RecordEntry>> {
     return this.#evaluate('Records:get', [recordId]);
   }
@@ -153,6 +179,20 @@ export class RegionalChain {
     return this.#submit('Requests:decide', [request, keyCertificate ?? '', mainHeight ?? '', homes], options);
   }
 
+  /**
+   * Releases page `page` (from 1) of a decided request. Result: the `Outcome` as JSON. Refused with `DECIDED` when it
+   * is there already (see {@link pageOf}), `PAGE_UNKNOWN` when the page before is missing or was the last.
+   */
+  page(requestId: string, page: number, mainHeight: SignedBy<typeof MainHeight> | undefined): Promise<Committed> {
+    return this.#submit('Requests:page', [requestId, String(page), mainHeight ?? '']);
+  }
+
+  /** Records a patient's no to a waiting request; the next `decide` denies it. Refused with `NOT_WAITING`. */
+  decline(denial: SignedBy<typeof ConsentDenial>): Promise<Committed> {
+    return this.#submit('Requests:decline', [denial]);
+  }
+
+  /** At most 64 proofs and 8 MiB together. */
   mirrorOutcomes(proofs: readonly OutcomeProof[]): Promise<Committed> {
     return this.#submit('Requests:mirror', [proofs]);
   }
@@ -178,17 +218,39 @@ export class RegionalChain {
     return this.#evaluate('Requests:outcome', [requestId]);
   }
 
-  pending(): Promise<RequestEntry[]> {
-    return this.#evaluate('Requests:pending', []);
+  /** A further page of a release. Refused with `PAGE_UNKNOWN`. */
+  pageOf(requestId: string, page: number): Promise<PageEntry> {
+    return this.#evaluate('Requests:pageOf', [requestId, String(page)]);
   }
 
-  /** Requests that wait for consent: of one patient, or all. */
-  waiting(pseudonym = ''): Promise<WaitingRequest[]> {
-    return this.#evaluate('Requests:waiting', [pseudonym]);
+  /** What this transaction released, be it the decision or a page. Refused with `OUTCOME_UNKNOWN`. */
+  release(requestId: string, transactionId: string): Promise<OutcomeEntry> {
+    return this.#evaluate('Requests:release', [requestId, transactionId]);
   }
 
-  accesses(query: SignedBy<typeof AccessQuery>): Promise<Access[]> {
-    return this.#evaluate('Requests:accesses', [query]);
+  /** Every receipt of one release, earliest opening first. */
+  receipts(requestId: string, transactionId: string): Promise<SignedBy<typeof OpenedReceipt>[]> {
+    return this.#evaluate('Requests:receipts', [requestId, transactionId]);
+  }
+
+  /** At most 1000 requests that lack a final word, by id, after this one. */
+  pending(after = ''): Promise<RequestEntry[]> {
+    return this.#evaluate('Requests:pending', [after]);
+  }
+
+  /** At most 1000 requests that wait for consent: of one patient, or all; after `<pseudonym>/<requestId>`. */
+  waiting(pseudonym = '', after = ''): Promise<WaitingRequest[]> {
+    return this.#evaluate('Requests:waiting', [pseudonym, after]);
+  }
+
+  /** The newest accesses (at most 100). */
+  async accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessPage['accesses']> {
+    return (await this.accessPage(query)).accesses;
+  }
+
+  /** One page of a patient's accesses, newest first, from `next` of the page before. */
+  accessPage(query: SignedBy<typeof AccessQuery>, next = ''): Promise<AccessPage> {
+    return this.#evaluate('Requests:accesses', [query, next]);
   }
 
   #submit(name: string, args: readonly unknown[], options?: SubmitOptions): Promise<Committed> {
@@ -202,5 +264,5 @@ export class RegionalChain {
 }
 
 function argument(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : canonicalJson(value);
 }

@@ -23,6 +23,8 @@ export interface AbsencesOptions {
 
 const parseJob = parser('absence job', Type.Object({ requestId: Hash }, { additionalProperties: false }));
 const UNCOMMITTED_ATTEMPTS = 12;
+/** The contract lets a leg fail this long after the request's end. */
+const UNREACHABLE_AFTER_MS = 121_000;
 
 /** Requesting side: a patient no region holds. The main chain states it, the own chain keeps the proof. */
 export class Absences {
@@ -43,7 +45,10 @@ export class Absences {
     if (entry === undefined) return attempt < UNCOMMITTED_ATTEMPTS ? { againInMs: backoffMs(attempt) } : 'done';
     if (entry.homes.length > 0) return 'done';
     const known = entry.legs.find(({ region }) => region === 'main');
-    if (known === undefined) await this.#declare(entry);
+    if (known?.outcome === 'failed') return 'done';
+    if (known === undefined && Date.now() > entry.signed.document.notAfter + UNREACHABLE_AFTER_MS)
+      await this.#options.chain.fail(requestId, 'main');
+    else if (known === undefined) await this.#declare(entry);
     else await this.#options.answers.saveAbsence(requestId, await this.#options.attesters.prove(known.transactionId));
     await this.#options.signals.send(requestId, { kind: 'changed' });
     return 'done';
@@ -75,7 +80,7 @@ export class Absences {
         if (refusalOf(error) !== 'DECIDED') throw error;
       });
     } else {
-      await chain.ask(signed, signed.document.keyCertificate, homes);
+      await chain.ask(signed, homes);
     }
     await Promise.all(homes.filter((home) => home !== region).map((home) => legs.start(requestId, home)));
   }

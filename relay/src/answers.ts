@@ -1,5 +1,5 @@
-import { type LegState, Answer } from './api.ts';
 import { OutcomeProof, parser } from '@yilian/protocol';
+import { Answer, type LegState } from './api.ts';
 import type { RedisConnections } from './redis.ts';
 
 /** Where a leg stands, as this relay last saw it. */

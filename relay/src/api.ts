@@ -82,11 +82,17 @@ export const RequestAccepted = object({ requestId: Hash, transactionId: Transact
 export type RequestAccepted = Static<typeof RequestAccepted>;
 
 /** Where one leg stands. The first four are states, the others final words. */
-export const LegState = Type.Union(
-  (['pending', 'unreachable', 'waiting', 'refused', 'released', 'denied', 'absent', 'expired', 'failed'] as const).map(
-    (state) => Type.Literal(state),
-  ),
-);
+export const LegState = Type.Enum([
+  'pending',
+  'unreachable',
+  'waiting',
+  'refused',
+  'released',
+  'denied',
+  'absent',
+  'expired',
+  'failed',
+]);
 export type LegState = Static<typeof LegState>;
 export const LegStatus = object({
   region: RegionId,
@@ -144,6 +150,7 @@ export const AccessesReply = Type.Array(
     legs: Type.Array(object({ region: RegionId, outcome: Type.String(), at: Time, transactionId: TransactionId })),
   }),
 );
+export type AccessesReply = Static<typeof AccessesReply>;
 
 /** POST /v1/relay: one relay to another; the answer is an envelope too. */
 export const EnvelopeBody = Envelope.signed;

@@ -34,7 +34,8 @@ export class Assembly {
 
   /** The answer to a decided request. @throws ATTESTATIONS_MISSING, or the contract's OUTCOME_UNKNOWN */
   answer(requestId: string): Promise<Answer> {
-    const running = this.#running.get(requestId) ?? this.#assemble(requestId).finally(() => this.#running.delete(requestId));
+    const running =
+      this.#running.get(requestId) ?? this.#assemble(requestId).finally(() => this.#running.delete(requestId));
     this.#running.set(requestId, running);
     return running;
   }
@@ -68,7 +69,10 @@ export class Assembly {
       return ballot.complete && suffices(outcome, shares);
     });
     if (!suffices(outcome, shares)) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
-    return { proof: ballot.complete ? ballot.proof() : await proxies.prove(transactionId), shares: [...shares.values()] };
+    return {
+      proof: ballot.complete ? ballot.proof() : await proxies.prove(transactionId),
+      shares: [...shares.values()],
+    };
   }
 
   async #headers({ records }: Release): Promise<Answer['headers']> {

@@ -1,15 +1,15 @@
-import { type BlockTransaction, LedgerError } from '@yilian/ledger';
+import { type BlockTransaction, LedgerError, type OwnView } from '@yilian/ledger';
 import {
   assembleProof,
   attestationBytes,
   type Identity,
-  parsePolicy,
   type Policy,
-  satisfies,
+  parsePolicy,
   type Statement,
+  satisfies,
 } from '@yilian/ledger/verify';
 import {
-  Attestation,
+  type Attestation,
   digest,
   fromBase64url,
   identify,
@@ -22,7 +22,6 @@ import { AttestReply } from '@yilian/proxy/api';
 import type { Static } from 'typebox';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError } from './errors.ts';
-import type { OwnView } from './own-view.ts';
 import { postJson, under } from './wire.ts';
 
 export type SignedStatement = Static<typeof Attestation>;
@@ -144,10 +143,15 @@ export class Ballot {
       trustRootVersion,
     };
     const identity = identify([trust], attestation.mspId, attestation.certificate, Date.now());
-    const entitled = Object.entries(trust.attesters ?? {}).every(([name, value]) => identity.attributes[name] === value);
+    const entitled = Object.entries(trust.attesters ?? {}).every(
+      ([name, value]) => identity.attributes[name] === value,
+    );
     if (!entitled || !identity.verify(attestationBytes(expected), fromBase64url(attestation.signature)))
       throw refused('not what the own peer has');
-    this.#votes.set(`${trustRootVersion} ${attestation.mspId}`, { attestation: { ...attestation, statement: expected }, identity });
+    this.#votes.set(`${trustRootVersion} ${attestation.mspId}`, {
+      attestation: { ...attestation, statement: expected },
+      identity,
+    });
   }
 
   get complete(): boolean {
@@ -167,7 +171,13 @@ export class Ballot {
       const votes = [...this.#votes.values()].filter(
         ({ attestation }) => attestation.statement.trustRootVersion === version,
       );
-      if (satisfies(policy, votes.map(({ identity }) => identity))) return votes.map(({ attestation }) => attestation);
+      if (
+        satisfies(
+          policy,
+          votes.map(({ identity }) => identity),
+        )
+      )
+        return votes.map(({ attestation }) => attestation);
     }
     return undefined;
   }

@@ -4,10 +4,10 @@ import {
   identify,
   KeyCertificate,
   ProtocolError,
-  parseSigned,
   parser,
-  Request,
+  parseSigned,
   type RegionEntry,
+  Request,
   requireCertificateSignatures,
   type SignedBy,
 } from '@yilian/protocol';

@@ -1,7 +1,7 @@
-import type { Foundation, MainChain, RegionState } from '@yilian/main-chain';
-import type { RegionEntry, ScopeEntry, Trust } from '@yilian/protocol';
+import type { OwnView } from '@yilian/ledger';
+import type { Foundation, MainChain, RegionState, ScopeState } from '@yilian/main-chain';
+import type { RegionEntry, Trust } from '@yilian/protocol';
 import { RelayError } from './errors.ts';
-import type { OwnView } from './own-view.ts';
 
 /** The main chain as the own authority's peer showed it at one moment. */
 export interface View {
@@ -9,7 +9,7 @@ export interface View {
   readonly height: number;
   readonly regions: readonly RegionState[];
   readonly foundation: Foundation;
-  readonly scopes: readonly ScopeEntry[];
+  readonly scopes: ScopeState;
 }
 
 /** A view older than this says nothing. */
@@ -78,7 +78,7 @@ export class Directory {
       this.#own.height(),
       this.#main.regions(),
       this.#main.foundation(),
-      this.#main.scopes(),
+      this.#main.scopeState(),
     ]);
     this.#view = { at, height, regions, foundation, scopes };
     return this.#view;

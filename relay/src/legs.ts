@@ -1,17 +1,9 @@
 import type { MainChain } from '@yilian/main-chain';
-import {
-  documentId,
-  Hash,
-  parseSigned,
-  parser,
-  RegionId,
-  Request,
-  type SignedBy,
-} from '@yilian/protocol';
+import { documentId, Hash, parser, parseSigned, RegionId, Request, type SignedBy } from '@yilian/protocol';
 import type { Leg, RegionalChain } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
 import { type Static, Type } from 'typebox';
-import type { LegNote, Answers } from './answers.ts';
+import type { Answers, LegNote } from './answers.ts';
 import { type Answer, AskReply } from './api.ts';
 import type { Directory } from './directory.ts';
 import type { Envelopes } from './envelopes.ts';
@@ -83,7 +75,8 @@ export class Legs {
     const settled = legs.find(({ region, outcome }) => region === job.region && outcome !== 'failed');
     if (settled !== undefined && (await this.#options.answers.has(job.requestId, job.region))) return 'done';
     const verdict = await this.#ask(job, request, attempt);
-    if (verdict === 'done' || settled !== undefined) return settled === undefined ? verdict : retrySettled(verdict, attempt);
+    if (verdict === 'done' || settled !== undefined)
+      return settled === undefined ? verdict : retrySettled(verdict, attempt);
     return this.#giveUp(job, request, committed, verdict);
   }
 
@@ -122,9 +115,10 @@ export class Legs {
       try {
         const reply = await this.#exchange(region, relay?.url ?? '', body);
         failpoint('leg.answered');
-        if (reply.state === 'decided') return await this.#believe(job, request, keyCertificate.document.key, reply.answer);
-        if (reply.state === 'pending') return await this.#note(job, { state: 'pending' }), { againInMs: backoffMs(0) };
-        if (reply.state === 'waiting') note = { state: 'waiting' };
+        if (reply.state === 'decided')
+          return await this.#believe(job, request, keyCertificate.document.key, reply.answer);
+        if (reply.state === 'pending') note = { state: 'pending' };
+        else if (reply.state === 'waiting') note = { state: 'waiting' };
         else note = { state: 'refused', code: reply.code };
         again = pauseMs(reply, attempt);
         break;
@@ -199,7 +193,10 @@ function jobOf(data: unknown): LegJob {
 }
 
 function pauseMs(reply: Static<typeof AskReply>, attempt: number): number {
-  return reply.state === 'waiting' ? backoffMs(attempt + 1, WAITING_PAUSE_MS) : backoffMs(attempt + 1, REFUSED_PAUSE_MS);
+  if (reply.state === 'pending') return backoffMs(0);
+  return reply.state === 'waiting'
+    ? backoffMs(attempt + 1, WAITING_PAUSE_MS)
+    : backoffMs(attempt + 1, REFUSED_PAUSE_MS);
 }
 
 /** A settled leg is asked again only for its answer, and not for ever. */

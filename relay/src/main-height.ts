@@ -85,7 +85,11 @@ export async function cosign<S extends TSchema>(
   const message = documentBytes(kind.type, document);
   const signed = new Map<string, { signature: Signature; identity: ReturnType<typeof identifyAny> }>();
   const complete = () =>
-    policy !== undefined && satisfies(policy, [...signed.values()].map(({ identity }) => identity));
+    policy !== undefined &&
+    satisfies(
+      policy,
+      [...signed.values()].map(({ identity }) => identity),
+    );
   await gather(await witnesses.list(), async (witness, signal) => {
     const { signature } = parseReply(await witnesses.order(witness, path, order, { document }, signal));
     if (signature.alg !== 'ES256') return false;

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** What a cross-region query spends its time on. */
 export type Phase = 'lookup' | 'ask' | 'leg' | 'verify' | 'decide' | 'assemble' | 'mirror' | 'prove';

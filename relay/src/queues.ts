@@ -1,6 +1,7 @@
 import { DelayedError, type Job, type JobsOptions, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import { RelayError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
 import type { RedisConnections } from './redis.ts';
 
 export type QueueName = 'legs' | 'decide' | 'mirror';
@@ -27,10 +28,12 @@ export class Queues {
   readonly #queues: ReadonlyMap<QueueName, Queue>;
   readonly #workers: Worker[] = [];
   readonly #redis: RedisConnections;
+  readonly #metrics: Metrics;
   readonly #log: Logger;
 
-  constructor(redis: RedisConnections, log: Logger) {
+  constructor(redis: RedisConnections, metrics: Metrics, log: Logger) {
     this.#redis = redis;
+    this.#metrics = metrics;
     this.#log = log;
     this.#queues = new Map(
       QUEUE_NAMES.map((name) => {
@@ -77,6 +80,7 @@ export class Queues {
   work(queue: QueueName, concurrency: number, run: (task: Task) => Promise<Verdict>): void {
     const processor = async (job: Job, token?: string): Promise<void> => {
       const verdict = await this.#run(job, run);
+      this.#metrics.job(queue, verdict === 'done' ? 'done' : 'again');
       if (verdict === 'done') return;
       await job.moveToDelayed(Date.now() + Math.max(1, Math.round(verdict.againInMs)), token);
       throw new DelayedError();
@@ -97,7 +101,10 @@ export class Queues {
     try {
       return await run({ name: job.name, data: job.data, attempt: job.attemptsStarted });
     } catch (error) {
-      if (error instanceof RelayError && error.code === 'JOB_INVALID') throw new UnrecoverableError(error.message);
+      if (error instanceof RelayError && error.code === 'JOB_INVALID') {
+        this.#metrics.job(job.queueName, 'dead');
+        throw new UnrecoverableError(error.message);
+      }
       this.#log.warn({ queue: job.queueName, job: job.name, error: nameOf(error) }, 'a job will be tried again');
       return { againInMs: backoffMs(job.attemptsStarted) };
     }

@@ -1,6 +1,6 @@
 import { documentId, OpenedReceipt, parseSigned, type SignedBy } from '@yilian/protocol';
 import type { RegionalChain } from '@yilian/regional-chain';
-import { ReceiptReply } from './api.ts';
+import type { ReceiptReply } from './api.ts';
 import type { Directory } from './directory.ts';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError, refusal, refusalOf } from './errors.ts';
@@ -72,7 +72,12 @@ export class Receipts {
     const options = { fetch, timeoutMs: WAIT_MS + 4000, maxBytes: MAX_REPLY_BYTES };
     try {
       const reply = await postJson(under(relay?.url ?? '', '/v1/relay'), envelope, options);
-      const { document } = await envelopes.openReply(reply, region, 'accepted', documentId('envelope', envelope.document));
+      const { document } = await envelopes.openReply(
+        reply,
+        region,
+        'accepted',
+        documentId('envelope', envelope.document),
+      );
       if ((document.body as ReceiptReply).state !== 'committed') return { againInMs: backoffMs(attempt) };
     } catch (error) {
       const code = error instanceof RelayError ? error.remoteCode : undefined;

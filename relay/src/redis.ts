@@ -14,13 +14,12 @@ const COMMAND_TIMEOUT_MS = 2000;
 const MAX_PAUSE_MS = 1000;
 
 export function openRedis(url: string, prefix: string, log: Logger): RedisConnections {
-  const options: RedisOptions = {
-    ...optionsOf(url),
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), MAX_PAUSE_MS),
-  };
-  const commands = new Redis({ ...options, commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 1 });
-  const bull = new Redis({ ...options, maxRetriesPerRequest: null });
-  const subscriber = new Redis({ ...options, maxRetriesPerRequest: null });
+  const retryStrategy = (times: number) => Math.min(50 * 2 ** Math.min(times, 5), MAX_PAUSE_MS);
+  const open = (options: RedisOptions) =>
+    new Redis({ ...optionsOf(url), retryStrategy, ...options, replyMapping: 'legacy' });
+  const commands = open({ commandTimeout: COMMAND_TIMEOUT_MS, maxRetriesPerRequest: 1 });
+  const bull = open({ maxRetriesPerRequest: null });
+  const subscriber = open({ maxRetriesPerRequest: null });
   for (const connection of [commands, bull, subscriber]) {
     connection.on('error', (error: Error) => log.debug({ code: codeOf(error) }, 'redis connection'));
   }

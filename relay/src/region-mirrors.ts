@@ -30,12 +30,16 @@ export class RegionMirrors {
 
   async #mirror(): Promise<number> {
     const { chain, directory, attesters } = this.#options;
-    const { regions, foundation } = await directory.refresh();
+    const { regions, foundation, scopes } = await directory.refresh();
     let count = 0;
     const known = await chain.foundation();
     const newest = foundation.main[0]?.version ?? 0;
     if (foundation.changedIn !== undefined && newest > (known.main[0]?.version ?? 0)) {
       await chain.mirrorRegion(await attesters.prove(foundation.changedIn));
+      count += 1;
+    }
+    if (scopes.version > (await chain.scopes()).version) {
+      await chain.mirrorRegion(await attesters.prove(scopes.transactionId));
       count += 1;
     }
     for (const { entry, transactionId } of regions) {

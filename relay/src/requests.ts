@@ -3,7 +3,7 @@ import { documentId, Request, type SignedBy } from '@yilian/protocol';
 import type { Leg, OutcomeEntry, RegionalChain, RequestEntry } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
 import type { Absences } from './absences.ts';
-import type { LegNote, Answers } from './answers.ts';
+import type { Answers, LegNote } from './answers.ts';
 import type { Answer, AnswerReply, LegStatus, RequestAccepted, RequestStatus } from './api.ts';
 import type { Assembly } from './assembly.ts';
 import { RelayError, refusalOf } from './errors.ts';
@@ -95,7 +95,7 @@ export class Requests {
       void this.#setOut(requestId, request, homes);
     };
     if (!homes.includes(region)) {
-      const { transactionId } = await chain.ask(request, request.document.keyCertificate, homes, { onOrdered: setOut });
+      const { transactionId } = await chain.ask(request, homes, { onOrdered: setOut });
       return transactionId;
     }
     try {
@@ -129,7 +129,11 @@ export class Requests {
       expected.map((home) =>
         home === region
           ? this.#ownLeg(requestId, entry)
-          : legOf(home, entry.legs.find((leg) => leg.region === home), notes.get(home)),
+          : legOf(
+              home,
+              entry.legs.find((leg) => leg.region === home),
+              notes.get(home),
+            ),
       ),
     );
     return { entry, status: { requestId, final: legs.every(({ state }) => FINAL.has(state)), legs } };
@@ -138,8 +142,7 @@ export class Requests {
   async #ownLeg(requestId: string, { signed }: RequestEntry): Promise<LegStatus> {
     const { chain, region } = this.#options;
     const decided = await this.#outcome(requestId);
-    if (decided !== undefined)
-      return { region, state: decided.outcome.outcome, transactionId: decided.transactionId };
+    if (decided !== undefined) return { region, state: decided.outcome.outcome, transactionId: decided.transactionId };
     const waiting = await chain.waiting(signed.document.pseudonym);
     return { region, state: waiting.some((entry) => entry.requestId === requestId) ? 'waiting' : 'pending' };
   }

@@ -113,7 +113,9 @@ export class Scanner {
     const ripe = grants.filter(
       ({ grant, acknowledgedBy, revokedAt }) => acknowledgedBy.length >= grant.threshold || revokedAt !== undefined,
     );
-    const look = ripe.map(({ grantId, acknowledgedBy, revokedAt }) => `${grantId} ${acknowledgedBy.length} ${revokedAt ?? ''}`).join();
+    const look = ripe
+      .map(({ grantId, acknowledgedBy, revokedAt }) => `${grantId} ${acknowledgedBy.length} ${revokedAt ?? ''}`)
+      .join();
     if (look === (this.#seen.get(requestId) ?? '')) return false;
     this.#seen.set(requestId, look);
     return true;

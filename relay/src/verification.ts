@@ -1,7 +1,7 @@
 import { VerifyError, verifyOutcome } from '@yilian/ledger/verify';
 import {
-  documentId,
   digest,
+  documentId,
   fromBase64url,
   identify,
   type Outcome,
@@ -46,7 +46,12 @@ export function verifyAnswer(answer: Answer, expected: Expected): Verified {
     return judge(answer, expected);
   } catch (cause) {
     if (cause instanceof RelayError) throw cause;
-    if (cause instanceof VerifyError || cause instanceof ProtocolError || cause instanceof SyntaxError || cause instanceof TypeError)
+    if (
+      cause instanceof VerifyError ||
+      cause instanceof ProtocolError ||
+      cause instanceof SyntaxError ||
+      cause instanceof TypeError
+    )
       throw new RelayError('ANSWER_INVALID', cause.message, { cause });
     throw cause;
   }

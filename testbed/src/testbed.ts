@@ -10,7 +10,7 @@ import {
 } from '@yilian/ledger';
 import { type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
 import { assembleProof } from '@yilian/ledger/verify';
-import { CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
+import { type Change, CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
 import type { CertificateSigner, Genesis, OutcomeProof, RegionEntry, Trust } from '@yilian/protocol';
 import { CHAINCODE as REGIONAL_CHAINCODE, RegionalChain, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
@@ -209,13 +209,12 @@ export class Testbed implements AsyncDisposable {
   }
 
   async #found(overrides: (entry: RegionEntry) => RegionEntry): Promise<void> {
-    const approvers = this.mainAuthorities.slice(0, 3).map((mspId) => this.main(mspId, 'admin'));
-    await approvers[0]?.found(this.genesis);
+    await this.main(this.mainAuthorities[0], 'admin').found(this.genesis);
     for (const region of this.regions) {
       await this.region(region, this.members(region).commission, 'admin').found(region, this.genesis);
     }
     const scopes = ['laboratory', 'imaging'].map((scope) => ({ scope, title: scope, titleZh: scope }));
-    for (const approver of approvers) await approver.approve({ kind: 'scopes', entry: { version: 1, scopes } });
+    await this.change({ kind: 'scopes', entry: { version: 1, scopes } });
     for (const region of this.regions) {
       const entry = overrides({
         federation: this.federation,
@@ -235,13 +234,23 @@ export class Testbed implements AsyncDisposable {
 
   /** Registers or changes a region's entry and mirrors it in every region. */
   async register(entry: RegionEntry): Promise<void> {
-    let committed: Committed | undefined;
-    for (const mspId of this.mainAuthorities.slice(0, 3))
-      committed = await this.main(mspId, 'admin').approve({ kind: 'region', entry });
-    if (committed === undefined) return;
-    const proof = await this.prove(MAIN, committed);
+    await this.change({ kind: 'region', entry });
+  }
+
+  /** Has a majority of the authorities approve a change. */
+  async approve(change: Change): Promise<Committed> {
+    const [first, ...others] = this.mainAuthorities.slice(0, 3).map((mspId) => this.main(mspId, 'admin'));
+    let committed = await (first as MainChain).approve(change);
+    for (const authority of others) committed = await authority.approve(change);
+    return committed;
+  }
+
+  /** Approves a change and mirrors it in every region. Returns its proof. */
+  async change(change: Change): Promise<OutcomeProof> {
+    const proof = await this.prove(MAIN, await this.approve(change));
     for (const region of this.regions)
-      await this.region(region, this.members(region).commission, 'relay').mirrorRegion(proof);
+      await this.region(region, this.members(region).commission, 'relay').mirrorChange(proof);
+    return proof;
   }
 }
 

@@ -1,5 +1,12 @@
 import type { Signer } from '@yilian/pre';
-import { AccessQuery, documentId, identifyAny, Request, requireCertificateSignatures, signDocument } from '@yilian/protocol';
+import {
+  AccessQuery,
+  documentId,
+  identifyAny,
+  Request,
+  requireCertificateSignatures,
+  signDocument,
+} from '@yilian/protocol';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type Holder, holderOf } from './identity.ts';

@@ -4,7 +4,7 @@ import { ClientError, fault } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type ProvenAbsence, type ProvenOutcome, proveAbsence, proveDecision, requireAnswerTo } from './outcomes.ts';
 
-/** A leg whose home decided, with the proof. */
+/** A leg whose home decided, with the proof; every further page of a release is a leg of its own. */
 export interface ProvenLeg extends ProvenOutcome {
   readonly region: string;
   readonly state: ProvenOutcome['outcome']['outcome'];
@@ -39,11 +39,11 @@ export interface Conflict {
 
 export interface VerifiedAnswer {
   readonly requestId: string;
-  /** Every leg, in the order of region names. */
+  /** Every leg, in the order of region names and pages. */
   readonly legs: readonly VerifiedLeg[];
   readonly absence?: ProvenAbsence & { readonly proof: OutcomeProof };
   readonly conflicts: readonly Conflict[];
-  /** Whether every leg is proven, or the absence is. */
+  /** Whether every leg is proven and all it released is here, or the absence is proven. */
   readonly complete: boolean;
 }
 
@@ -64,22 +64,23 @@ export function verifyAnswer(view: FederationView, reply: AnswerReply, check: An
   const requestId = documentId(Request.type, check.request.document);
   if (reply.status.requestId !== requestId)
     throw new ClientError('ANSWER_INCOMPLETE', 'the relay answers another request');
-  const statuses = byRegion(reply.status.legs);
-  const answers = byRegion(reply.answers);
-  const absence =
-    reply.absence === undefined
-      ? undefined
-      : {
-          ...proveAbsence(view, reply.absence, check.request, [check.at, 'own']),
-          proof: reply.absence,
-        };
-  const main = view.genesis.main.network;
+  const statuses = new Map(reply.status.legs.map((leg) => [leg.region, leg]));
+  if (statuses.size !== reply.status.legs.length)
+    throw new ClientError('ANSWER_INCOMPLETE', 'the relay names a region twice');
+  const answers = Map.groupBy(reply.answers, ({ region }) => region);
+  const times = [check.at, 'own'] as const;
+  const absence = reply.absence && {
+    ...proveAbsence(view, reply.absence, check.request, times),
+    proof: reply.absence,
+  };
   const regions = new Set([...statuses.keys(), ...answers.keys(), ...check.homes]);
-  if (absence !== undefined) regions.delete(main);
+  if (absence !== undefined) regions.delete(view.genesis.main.network);
   const legs = [...regions]
     .toSorted()
-    .map((region) => verifyLeg(view, region, statuses.get(region), answers.get(region), check));
-  const complete = legs.length === 0 ? absence !== undefined : legs.every(isProven);
+    .flatMap((region) =>
+      verifyLegs(view, region, { status: statuses.get(region), answers: answers.get(region) ?? [] }, check),
+    );
+  const complete = regions.size === 0 ? absence !== undefined : isWhole(legs);
   return {
     requestId,
     legs,
@@ -93,24 +94,59 @@ export function isProven(leg: VerifiedLeg): leg is ProvenLeg {
   return 'outcome' in leg;
 }
 
-function verifyLeg(
+/** Whether every leg is proven, and every page of a release that goes on in pages is followed by the next. */
+function isWhole(legs: readonly VerifiedLeg[]): boolean {
+  return legs.every((leg, index) => {
+    if (!isProven(leg)) return false;
+    const next = legs[index + 1];
+    return leg.outcome.release?.next === undefined || (next !== undefined && follows(next, leg));
+  });
+}
+
+/** Whether a leg is the page after another leg. */
+function follows(leg: VerifiedLeg, before: ProvenLeg): boolean {
+  if (!isProven(leg) || leg.region !== before.region || leg.outcome.page === undefined) return false;
+  const { number, previous } = leg.outcome.page;
+  return number === pageOf(before) + 1 && previous === before.transactionId;
+}
+
+function pageOf(leg: VerifiedLeg): number {
+  return isProven(leg) ? (leg.outcome.page?.number ?? 0) : Number.POSITIVE_INFINITY;
+}
+
+/** The legs of one region: its decision, then the pages that go on from it, or what there is instead. */
+function verifyLegs(
   view: FederationView,
   region: string,
-  status: LegStatus | undefined,
-  answer: Answer | undefined,
+  { status, answers }: { readonly status: LegStatus | undefined; readonly answers: readonly Answer[] },
   check: AnswerCheck,
-): VerifiedLeg {
-  if (answer !== undefined) {
-    try {
-      if (answer.proof.network !== region)
-        throw new ClientError('OUTCOME_INVALID', 'the proof is of another network than the answer');
-      const proven = proveDecision(view, answer.proof, [check.at, 'own']);
-      requireAnswerTo(check, view.federation, region, proven.outcome);
-      return { ...proven, region, state: proven.outcome.outcome, answer, trusts: view.trusts(region), at: check.at };
-    } catch (error) {
-      return { region, state: 'invalid', error: fault('OUTCOME_INVALID', 'the outcome cannot be judged', error) };
-    }
+): VerifiedLeg[] {
+  if (answers.length === 0) return [unanswered(region, status)];
+  const legs = answers
+    .map((answer) => verifyLeg(view, region, answer, check))
+    .toSorted((a, b) => pageOf(a) - pageOf(b));
+  return legs.map((leg, index) => {
+    const before = legs[index - 1];
+    const inPlace = before === undefined ? pageOf(leg) === 0 : isProven(before) && follows(leg, before);
+    if (!isProven(leg) || inPlace) return leg;
+    return { region, state: 'invalid', error: new ClientError('OUTCOME_INVALID', 'the page follows no other') };
+  });
+}
+
+function verifyLeg(view: FederationView, region: string, answer: Answer, check: AnswerCheck): VerifiedLeg {
+  try {
+    if (answer.proof.network !== region)
+      throw new ClientError('OUTCOME_INVALID', 'the proof is of another network than the answer');
+    const proven = proveDecision(view, answer.proof, [check.at, 'own']);
+    requireAnswerTo(check, view.federation, region, proven.outcome);
+    const { outcome: state } = proven.outcome;
+    return { ...proven, region, state, answer, trusts: view.trusts(region), at: check.at };
+  } catch (error) {
+    return { region, state: 'invalid', error: fault('OUTCOME_INVALID', 'the outcome cannot be judged', error) };
   }
+}
+
+function unanswered(region: string, status: LegStatus | undefined): OpenLeg {
   if (status === undefined) return { region, state: 'missing' };
   const { state, code } = status;
   if (state === 'released' || state === 'denied' || state === 'absent' || state === 'expired') {
@@ -121,15 +157,9 @@ function verifyLeg(
 }
 
 function conflictOf(leg: VerifiedLeg, index: OutcomeProof | undefined): Conflict[] {
-  if (!isProven(leg)) return [];
+  if (!isProven(leg) || leg.outcome.page !== undefined) return [];
   const { region, outcome, answer } = leg;
   const proofs = index === undefined ? [answer.proof] : [answer.proof, index];
   if (outcome.patientKnown) return index === undefined ? [] : [{ region, kind: 'index-against-home', proofs }];
-  return outcome.outcome === 'absent' && index === undefined ? [{ region, kind: 'absent-against-index', proofs }] : [];
-}
-
-function byRegion<T extends { readonly region: string }>(entries: readonly T[]): Map<string, T> {
-  const map = new Map(entries.map((entry) => [entry.region, entry]));
-  if (map.size !== entries.length) throw new ClientError('ANSWER_INCOMPLETE', 'the relay names a region twice');
-  return map;
+  return index === undefined ? [{ region, kind: 'absent-against-index', proofs }] : [];
 }

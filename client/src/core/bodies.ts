@@ -1,6 +1,6 @@
+import { base32nopad } from '@scure/base';
 import { type ByteRange, sha256 } from '@yilian/pre';
 import { fromBase64url, type ReleasedRecord } from '@yilian/protocol';
-import { base32nopad } from '@scure/base';
 import type { ProvenLeg } from './answers.ts';
 import { ClientError } from './client-error.ts';
 

@@ -35,7 +35,7 @@ export interface DossierLegReport extends ProvenOutcome {
   readonly state: Outcome['outcome'];
   /** MSP ids of the proxies whose fragments were checked. */
   readonly reencryptedBy: readonly string[];
-  readonly opened?: { readonly at: number; readonly records: readonly string[] };
+  readonly opened: readonly { readonly at: number; readonly records: readonly string[] }[];
 }
 
 const validator = Compile(DossierSchema);
@@ -49,7 +49,7 @@ const CODES: readonly (readonly [RegExp, OwnErrorCode])[] = [
   [/^\/legs\/\d+\/proof\b/, 'OUTCOME_INVALID'],
   [/^\/legs\/\d+\/headers\b/, 'HEADER_MISMATCH'],
   [/^\/legs\/\d+\/shares\b/, 'SHARE_INVALID'],
-  [/^\/legs\/\d+\/receipt\b/, 'RECEIPT_INVALID'],
+  [/^\/legs\/\d+\/receipts\b/, 'RECEIPT_INVALID'],
   [/^\/absence\b/, 'ABSENCE_INVALID'],
 ];
 
@@ -63,14 +63,14 @@ export async function verifyDossier(dossier: unknown, genesis: Genesis): Promise
   if (federation !== genesis.federation)
     throw new ClientError('FEDERATION_MISMATCH', 'the dossier is of another federation');
   const view = part('REGION_ENTRY_INVALID', () => FederationView.fromProofs(regions, genesis));
-  const decided = checkedDossier.legs.map(({ proof }) => proveDecision(view, proof, ['own']));
+  const decided = checkedDossier.legs.map(({ proof }) =>
+    part('OUTCOME_INVALID', () => proveDecision(view, proof, ['own'])),
+  );
   const askedAt = earliest(decided, checkedDossier, view);
   const grantee = part('KEY_CERTIFICATE_INVALID', () =>
     checkKeyCertificate(view, checkedDossier.keyCertificate, askedAt),
   );
-  part('REGISTRATION_INVALID', () =>
-    checkRegistration(view, grantee, checkedDossier.registration, ['own', askedAt]),
-  );
+  part('REGISTRATION_INVALID', () => checkRegistration(view, grantee, checkedDossier.registration, ['own', askedAt]));
   part('REQUEST_INVALID', () => checkRequest(view, checkedDossier, grantee, askedAt));
   const requester = { keyCertificate: checkedDossier.keyCertificate, grantee };
   const legs = checkedDossier.legs.map((leg, index) => {
@@ -78,8 +78,8 @@ export async function verifyDossier(dossier: unknown, genesis: Genesis): Promise
     requireAnswerTo({ request, receivingKey: grantee.key }, view.federation, leg.proof.network, proven.outcome);
     return checkLeg(view, leg, proven, requester);
   });
-  if (new Set(legs.map(({ region }) => region)).size !== legs.length)
-    throw new ClientError('DOSSIER_MALFORMED', 'a region has two legs');
+  const places = new Set(legs.map(({ region, outcome }) => `${region}/${outcome.page?.number ?? 0}`));
+  if (places.size !== legs.length) throw new ClientError('DOSSIER_MALFORMED', 'a leg is there twice');
   const { name, hospital, fingerprint, region } = grantee;
   return Promise.resolve({
     federation,
@@ -107,7 +107,10 @@ function part<T>(code: OwnErrorCode, check: () => T): T {
     return check();
   } catch (cause) {
     const party = cause instanceof ClientError ? cause.party : undefined;
-    throw new ClientError(code, `a part of the dossier does not hold (${codeOf(cause) ?? 'unknown'})`, { cause, party });
+    throw new ClientError(code, `a part of the dossier does not hold (${codeOf(cause) ?? 'unknown'})`, {
+      cause,
+      party,
+    });
   }
 }
 
@@ -150,7 +153,7 @@ function requireRequester(
 
 function checkLeg(
   view: FederationView,
-  { headers, shares, receipt, proof }: DossierLeg,
+  { headers, shares, receipts, proof }: DossierLeg,
   proven: ProvenOutcome,
   requester: { readonly keyCertificate: SignedBy<typeof KeyCertificate>; readonly grantee: Grantee },
 ): DossierLegReport {
@@ -158,9 +161,9 @@ function checkLeg(
   const { release } = outcome;
   const report = { ...proven, region: proof.network, state: outcome.outcome };
   if (release === undefined) {
-    if (headers.length > 0 || shares.length > 0 || receipt !== undefined)
-      throw new ClientError('DOSSIER_MALFORMED', 'a leg without a release has no headers, shares or receipt');
-    return { ...report, reencryptedBy: [] };
+    if (headers.length > 0 || shares.length > 0 || receipts.length > 0)
+      throw new ClientError('DOSSIER_MALFORMED', 'a leg without a release has no headers, shares or receipts');
+    return { ...report, reencryptedBy: [], opened: [] };
   }
   if (headers.length !== release.records.length)
     throw new ClientError('HEADER_MISMATCH', 'not one key header for each record');
@@ -177,15 +180,16 @@ function checkLeg(
   }
   const reencryptedBy = shares.map(({ mspId }) => mspId);
   if (new Set(reencryptedBy).size !== shares.length) throw new ClientError('SHARE_INVALID', 'a proxy has two shares');
-  if (receipt === undefined) return { ...report, reencryptedBy };
-  part('RECEIPT_INVALID', () => {
-    const { federation, region, requestId, release: of, records } = receipt.document;
-    const released = new Set(release.records.map(({ recordId }) => recordId));
-    const about = federation === outcome.federation && region === outcome.region && requestId === outcome.requestId;
-    if (!about || of !== transactionId || !records.every((recordId) => released.has(recordId)))
-      throw new ClientError('RECEIPT_INVALID', 'the receipt is about something else');
-    requireRequester('RECEIPT_INVALID', view, receipt, requester.keyCertificate, timestamp);
-  });
-  const { openedAt: at, records } = receipt.document;
-  return { ...report, reencryptedBy, opened: { at, records } };
+  for (const receipt of receipts) {
+    part('RECEIPT_INVALID', () => {
+      const { federation, region, requestId, release: of, records } = receipt.document;
+      const released = new Set(release.records.map(({ recordId }) => recordId));
+      const about = federation === outcome.federation && region === outcome.region && requestId === outcome.requestId;
+      if (!about || of !== transactionId || !records.every((recordId) => released.has(recordId)))
+        throw new ClientError('RECEIPT_INVALID', 'the receipt is about something else');
+      requireRequester('RECEIPT_INVALID', view, receipt, requester.keyCertificate, timestamp);
+    });
+  }
+  const opened = receipts.map(({ document: { openedAt: at, records } }) => ({ at, records }));
+  return { ...report, reencryptedBy, opened };
 }

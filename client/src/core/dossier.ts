@@ -32,14 +32,14 @@ const DossierShare = object({
   cfrags: Type.Array(Type.String({ pattern: `^[A-Za-z0-9_-]{${CFRAG_CHARACTERS}}$` }), { minItems: 1, maxItems: 200 }),
 });
 
-/** What one home region decided, and what followed. */
+/** What one home region decided, or a page of what it released, and what followed. */
 const DossierLeg = object({
-  /** Of the `Requests:decide` transaction. */
+  /** Of the `Requests:decide` transaction, or of `Requests:page` for a further page. */
   proof: OutcomeProof,
   /** Key headers of the released records, in the release's order; empty when nothing was released. */
   headers: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{100,1400}$' }), { maxItems: 200 }),
   shares: Type.Array(DossierShare, { maxItems: 64 }),
-  receipt: Type.Optional(OpenedReceipt.signed),
+  receipts: Type.Array(OpenedReceipt.signed, { maxItems: 200 }),
 });
 
 /** Everything about one request, so that whoever has the genesis can check it offline (SPEC.md §3). */
@@ -52,13 +52,13 @@ export const DossierSchema = object({
   /** Of the transaction that registered the key certificate. */
   registration: OutcomeProof,
   request: Request.signed,
-  legs: Type.Array(DossierLeg, { maxItems: 64 }),
+  legs: Type.Array(DossierLeg, { maxItems: 256 }),
   /** Of the main chain's transaction that no region holds the patient. */
   absence: Type.Optional(OutcomeProof),
 });
 
-export type DossierLeg = Omit<Static<typeof DossierLeg>, 'receipt'> & {
-  readonly receipt?: SignedBy<typeof OpenedReceipt>;
+export type DossierLeg = Omit<Static<typeof DossierLeg>, 'receipts'> & {
+  readonly receipts: readonly SignedBy<typeof OpenedReceipt>[];
 };
 export type Dossier = Omit<Static<typeof DossierSchema>, 'keyCertificate' | 'request' | 'legs'> & {
   readonly keyCertificate: SignedBy<typeof KeyCertificate>;
@@ -95,9 +95,8 @@ export function dossier(content: DossierContent): Dossier {
 
 function legOf(leg: ProvenLeg, { practitioner, receipts = [] }: DossierContent): DossierLeg {
   const { answer, outcome, transactionId } = leg;
-  if (outcome.release === undefined) return { proof: answer.proof, headers: [], shares: [] };
+  if (outcome.release === undefined) return { proof: answer.proof, headers: [], shares: [], receipts: [] };
   const byRecord = new Map(answer.headers.map(({ recordId, header }) => [recordId, header]));
-  const receipt = receipts.find(({ document }) => document.release === transactionId);
   return {
     proof: answer.proof,
     headers: outcome.release.records.map(({ recordId }) => byRecord.get(recordId) ?? ''),
@@ -107,6 +106,6 @@ function legOf(leg: ProvenLeg, { practitioner, receipts = [] }: DossierContent):
       signature,
       cfrags: cfrags.map(toBase64url),
     })),
-    ...(receipt !== undefined && { receipt }),
+    receipts: receipts.filter(({ document }) => document.release === transactionId),
   };
 }

@@ -54,7 +54,7 @@ async function withinIdle<T>(read: Promise<T>, idleMs: number): Promise<T | unde
   }
 }
 
-function decode(decoder: TextDecoder, bytes: Uint8Array): string {
+function decode(decoder: Pick<InstanceType<typeof TextDecoder>, 'decode'>, bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes, { stream: true });
   } catch (cause) {

@@ -18,6 +18,7 @@ export interface Call {
 const TIMEOUT_MS = 30_000;
 const REPLY_BYTES = 16 * 1024 * 1024;
 const ERROR_BYTES = 16 * 1024;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 const ERROR_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** JSON over HTTP to one service, believing nothing it says. */
@@ -42,7 +43,7 @@ export class HttpService {
     try {
       const response = await this.#fetch(`${this.url}${path}`, request(call, signal));
       if (!response.ok) throw await refusal(response);
-      return parse(await readText(response, call.limitBytes ?? REPLY_BYTES));
+      return parse(await readBytes(response, call.limitBytes ?? REPLY_BYTES));
     } catch (cause) {
       throw transportError(cause, call.signal, timeout);
     }
@@ -85,7 +86,9 @@ function request({ method = 'GET', body }: Call, signal: AbortSignal, accept = '
 
 async function refusal(response: Response): Promise<ClientError> {
   const { status } = response;
-  const said = await readText(response, ERROR_BYTES).then(parse, () => undefined);
+  const said = await readBytes(response, ERROR_BYTES)
+    .then(parse)
+    .catch(() => undefined);
   const { code, message } = (typeof said === 'object' && said !== null ? said : {}) as Record<string, unknown>;
   if (typeof code !== 'string' || !ERROR_CODE.test(code))
     return new ClientError('UNREACHABLE', `the service answered ${status}`, { status });
@@ -97,28 +100,31 @@ function plain(text: string): string {
   return text.slice(0, 512).replaceAll(/\p{C}/gu, ' ');
 }
 
-async function readText(response: Response, limitBytes: number): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  if (response.body === null) return '';
-  const reader = response.body.getReader();
-  let text = '';
+async function readBytes(response: Response, limitBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
+  const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return text + decoder.decode();
-      sizeBytes += value.length;
+    for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+      sizeBytes += read.value.length;
       if (sizeBytes > limitBytes) throw new ClientError('REPLY_TOO_LARGE', `the reply is over ${limitBytes} bytes`);
-      text += decoder.decode(value, { stream: true });
+      pieces.push(read.value);
     }
   } finally {
-    await reader.cancel().catch(() => undefined);
+    await reader?.cancel().catch(() => undefined);
   }
+  const bytes = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
 }
 
-function parse(text: string): unknown {
+function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(utf8.decode(bytes));
   } catch (cause) {
     throw new ClientError('REPLY_MALFORMED', 'the reply is not JSON', { cause });
   }

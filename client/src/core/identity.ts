@@ -50,6 +50,10 @@ export function requireSigner(
     return identity;
   } catch (error) {
     const inner = codeOf(error) === 'SIGNER_UNTRUSTED' && error instanceof Error ? error.cause : error;
-    throw fault(CERTIFICATE_FAULTS[codeOf(inner) ?? codeOf(error) ?? ''] ?? code, `the signer of ${signed.type}`, error);
+    throw fault(
+      CERTIFICATE_FAULTS[codeOf(inner) ?? codeOf(error) ?? ''] ?? code,
+      `the signer of ${signed.type}`,
+      error,
+    );
   }
 }

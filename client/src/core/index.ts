@@ -17,7 +17,14 @@ export type { Holder } from './identity.ts';
 export type { Grantee } from './key-certificates.ts';
 export type { OpenOptions } from './opening.ts';
 export type { ProvenAbsence, ProvenOutcome } from './outcomes.ts';
-export { type Granted, type GrantOptions, Patient, type PatientOptions, type Revoked, type RevokeOptions } from './patient.ts';
+export {
+  type Granted,
+  type GrantOptions,
+  Patient,
+  type PatientOptions,
+  type Revoked,
+  type RevokeOptions,
+} from './patient.ts';
 export {
   type AwaitOptions,
   Practitioner,

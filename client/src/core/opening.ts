@@ -1,6 +1,14 @@
-import { startSha256 } from '#sha256';
-import { type Capsule, type ContentSecret, commitment, openBody, openHeader, PublicKey, type SecretKey } from '@yilian/pre';
+import {
+  type Capsule,
+  type ContentSecret,
+  commitment,
+  openBody,
+  openHeader,
+  PublicKey,
+  type SecretKey,
+} from '@yilian/pre';
 import { fromBase64url, headerContext, type ReleasedRecord, toBase64url } from '@yilian/protocol';
+import { startSha256 } from '#sha256';
 import type { ProvenLeg } from './answers.ts';
 import { type BodySource, sealedBody } from './bodies.ts';
 import { ClientError, codeOf, fault } from './client-error.ts';

@@ -33,16 +33,21 @@ export interface ProvenAbsence {
 export type PermittedScope = Extract<ScopeDecision, { permitted: true }>;
 type Asked = { readonly request: SignedBy<typeof Request>; readonly receivingKey: string };
 
-/** Checks a proof of `Requests:decide`. @throws OUTCOME_INVALID */
+/** Checks a proof of a home chain's decision, or of a further page of what it released. @throws OUTCOME_INVALID */
 export function proveDecision(
   view: FederationView,
   proof: OutcomeProof,
   times: readonly (number | 'own')[],
 ): ProvenOutcome {
   return checked('OUTCOME_INVALID', 'the outcome is not proven', () => {
-    const proven = prove(proof, view.trusts(proof.network), { function: 'Requests:decide' }, times);
+    const proven = prove(proof, view.trusts(proof.network), {}, times);
+    if (proven.function !== 'Requests:decide' && proven.function !== 'Requests:page')
+      throw new ClientError('OUTCOME_INVALID', 'the transaction decided nothing');
+    const outcome = parseOutcome(payloadOf(proven));
+    if ((outcome.page === undefined) !== (proven.function === 'Requests:decide'))
+      throw new ClientError('OUTCOME_INVALID', 'a page is no decision');
     const { transactionId, block, timestamp, attestedBy } = proven;
-    return { outcome: parseOutcome(payloadOf(proven)), transactionId, block, timestamp, attestedBy };
+    return { outcome, transactionId, block, timestamp, attestedBy };
   });
 }
 

@@ -1,4 +1,4 @@
-import { type PatientKeys, SUITE, type Signer } from '@yilian/pre';
+import { type PatientKeys, type Signer, SUITE } from '@yilian/pre';
 import {
   documentId,
   Grant,
@@ -14,10 +14,10 @@ import { type PatientAccesses, readAccesses } from './accesses.ts';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type HttpOptions, retried } from './http.ts';
-import { type DeliveredKfrags, deliverKfrags, sealKfrags } from './kfrags.ts';
 import { checkGrantee, type Grantee } from './key-certificates.ts';
-import { ProxyClient } from './proxy-client.ts';
+import { type DeliveredKfrags, deliverKfrags, sealKfrags } from './kfrags.ts';
 import { chooseProxies } from './proxies.ts';
+import { ProxyClient } from './proxy-client.ts';
 import { RelayClient } from './relay-client.ts';
 import type { KeyCertificateReply } from './replies.ts';
 
@@ -108,7 +108,8 @@ export class Patient {
   /** Signed by the patient; the hospital adds its own signature (`countersign`). */
   patientKey(region: string, at: number = Date.now()): SignedBy<typeof PatientKey> {
     const { federation, pseudonym, signingKey } = this;
-    const document = { federation, region, pseudonym, keyEpoch: this.#keyEpoch, suite: SUITE, signingKey, signedAt: at };
+    const keyEpoch = this.#keyEpoch;
+    const document = { federation, region, pseudonym, keyEpoch, suite: SUITE, signingKey, signedAt: at } as const;
     return signDocument(PatientKey, document, [this.#signer]);
   }
 
@@ -132,7 +133,8 @@ export class Patient {
    */
   async grant(options: GrantOptions): Promise<Granted> {
     const { view, home, relay, threshold, at = Date.now() } = options;
-    if (view.federation !== this.federation) throw new ClientError('FEDERATION_MISMATCH', 'a view of another federation');
+    if (view.federation !== this.federation)
+      throw new ClientError('FEDERATION_MISMATCH', 'a view of another federation');
     const describe = checkGrantee(view, options.grantee, at);
     const choice = { threshold, named: options.proxies, at };
     const proxies = chooseProxies(view, home, await relay.proxies(), choice);
@@ -182,10 +184,16 @@ export class Patient {
     const { federation, pseudonym } = this;
     const document = { federation, region: home, pseudonym, grantId, signedAt: at };
     const revocation = signDocument(Revocation, document, [this.#signer]);
-    const viaRelay = outcomeOf('relay', retried(ATTEMPTS, WAIT_MS, () => relay.revoke(revocation)));
+    const viaRelay = outcomeOf(
+      'relay',
+      retried(ATTEMPTS, WAIT_MS, () => relay.revoke(revocation)),
+    );
     const told = await Promise.all(
       (proxies ?? (await this.#proxiesOf(relay))).map(({ mspId, url }) =>
-        outcomeOf(mspId, retried(ATTEMPTS, WAIT_MS, () => new ProxyClient(url, this.#http).revoke(revocation))),
+        outcomeOf(
+          mspId,
+          retried(ATTEMPTS, WAIT_MS, () => new ProxyClient(url, this.#http).revoke(revocation)),
+        ),
       ),
     );
     const submitted = await viaRelay;

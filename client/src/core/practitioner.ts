@@ -1,4 +1,4 @@
-import { type SecretKey, SUITE, Signer, sha256 } from '@yilian/pre';
+import { type SecretKey, Signer, SUITE, sha256 } from '@yilian/pre';
 import {
   type CertificateSigner,
   digest,
@@ -99,7 +99,8 @@ export class Practitioner {
   ): SignedBy<typeof KeyCertificate> {
     const { federation, region, mspId, receivingKey: key } = this;
     const certificate = [...sha256(certificateBytes(this.#signer))].map(hexByte).join('');
-    const document = { federation, region, mspId, certificate, suite: SUITE, key, notBefore, notAfter, signedAt: at };
+    const period = { notBefore, notAfter, signedAt: at };
+    const document = { federation, region, mspId, certificate, suite: SUITE, key, ...period } as const;
     this.#keyCertificate = signDocument(KeyCertificate, document, [this.#signer, new Signer(this.#secret)]);
     return this.#keyCertificate;
   }
@@ -188,9 +189,10 @@ export class Practitioner {
   receipt(leg: VerifiedLeg, records: readonly string[], at: number = Date.now()): SignedBy<typeof OpenedReceipt> {
     if (!isProven(leg) || leg.state !== 'released')
       throw new ClientError('NOT_RELEASED', `the leg to ${leg.region} is ${leg.state}`);
-    const { federation, requestId } = leg.outcome;
+    const { federation, requestId, page } = leg.outcome;
     const { region, transactionId: release } = leg;
-    const document = { federation, region, requestId, release, records: [...records], openedAt: at };
+    const of = { federation, region, requestId, release, ...(page !== undefined && { page: page.number }) };
+    const document = { ...of, records: [...records], openedAt: at };
     return signDocument(OpenedReceipt, document, [this.#signer]);
   }
 }

@@ -11,6 +11,7 @@ import type {
   SignedBy,
 } from '@yilian/protocol';
 import {
+  AccessesReply,
   AnswerReply,
   FederationReply,
   GrantReply,
@@ -18,15 +19,15 @@ import {
   KeyCertificateReply as KeyCertificateSchema,
   PatientRegistered,
   ProxiesReply,
+  ReceiptReply,
   RequestAccepted,
   RequestStatus,
   Submitted,
 } from '@yilian/relay/api';
-import { Type } from 'typebox';
 import { type ClientError, codeOf } from './client-error.ts';
 import { readEvents } from './events.ts';
 import { type Call, type HttpOptions, HttpService, mayPass, pause } from './http.ts';
-import { AccessEntry, type KeyCertificateReply, type ReplyParser, replyParser } from './replies.ts';
+import { type AccessEntry, type KeyCertificateReply, type ReplyParser, replyParser } from './replies.ts';
 
 /** What {@link RelayClient.submitGrant} sends. `registration` proves a grantee of another region. */
 export interface GrantSubmission {
@@ -39,6 +40,8 @@ export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long the relay may be out of reach before watching fails, in milliseconds; a minute when left out. */
   readonly patienceMs?: number | undefined;
+  /** Between two questions while there are no events, in milliseconds; half a second when left out. */
+  readonly pollMs?: number | undefined;
 }
 
 const ANSWER_BYTES = 128 * 1024 * 1024;
@@ -59,9 +62,8 @@ const parseSubmitted = replyParser('submission', Submitted);
 const parseAccepted = replyParser('acceptance', RequestAccepted);
 const parseStatus = replyParser('request status', RequestStatus);
 const parseAnswer = replyParser('answer', AnswerReply);
-const parseAnything = replyParser('reply', Type.Unknown());
-const AccessList = Type.Array(AccessEntry, { maxItems: 10_000 });
-const parseAccesses = replyParser<typeof AccessList, AccessEntry[]>('list of accesses', AccessList);
+const parseReceipt = replyParser('acceptance of a receipt', ReceiptReply);
+const parseAccesses = replyParser<typeof AccessesReply, AccessEntry[]>('list of accesses', AccessesReply);
 
 /**
  * A region's relay. What it answers has the right shape and is otherwise hearsay: {@link FederationView} and
@@ -121,8 +123,9 @@ export class RelayClient {
     });
   }
 
-  async submitReceipt(receipt: SignedBy<typeof OpenedReceipt>): Promise<void> {
-    await this.#post('/v1/receipts', { receipt }, parseAnything);
+  /** `queued`: the home region has not confirmed yet, and the relay goes on trying. */
+  submitReceipt(receipt: SignedBy<typeof OpenedReceipt>): Promise<ReceiptReply> {
+    return this.#post('/v1/receipts', { receipt }, parseReceipt);
   }
 
   accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
@@ -135,10 +138,10 @@ export class RelayClient {
    */
   async *watch(
     requestId: string,
-    { signal, patienceMs = PATIENCE_MS }: WatchOptions = {},
+    { signal, patienceMs = PATIENCE_MS, pollMs = POLL_MS }: WatchOptions = {},
   ): AsyncGenerator<RequestStatus, void, undefined> {
     let heardAt = Date.now();
-    let failure: unknown;
+    let failure: Error | undefined;
     let last = '';
     for (;;) {
       try {
@@ -151,11 +154,11 @@ export class RelayClient {
         }
       } catch (error) {
         signal?.throwIfAborted();
-        if (!isPassing(error)) throw error;
+        if (!(error instanceof Error) || !isPassing(error)) throw error;
         failure = error;
       }
       if (Date.now() - heardAt > patienceMs && failure !== undefined) throw failure;
-      await pause(POLL_MS, signal);
+      await pause(pollMs, signal);
     }
   }
 

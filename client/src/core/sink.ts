@@ -8,7 +8,10 @@ export interface Sink {
 }
 
 /** Reads a record to its end into a sink, which learns at once whether it holds. Throws what the record threw. */
-export async function openToSink(record: AsyncIterable<Uint8Array>, sink: Sink): Promise<{ readonly sizeBytes: number }> {
+export async function openToSink(
+  record: AsyncIterable<Uint8Array>,
+  sink: Sink,
+): Promise<{ readonly sizeBytes: number }> {
   let sizeBytes = 0;
   try {
     for await (const piece of record) {

@@ -1,0 +1,14 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const script = fileURLToPath(new URL('fixture/memory-process.ts', import.meta.url));
+const sizeBytes = 128 * 1024 * 1024;
+
+test('a record of 128 MiB is sealed, stored, fetched and opened in less than 150 MiB of memory', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, String(sizeBytes)]);
+  const { same, grownMiB } = JSON.parse(stdout) as { same: boolean; grownMiB: number };
+  expect(same).toBe(true);
+  expect(grownMiB).toBeLessThan(150);
+}, 120_000);

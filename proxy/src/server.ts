@@ -1,0 +1,103 @@
+import rateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import type { Limits } from './config.ts';
+import { ProxyError, refusal } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Who calls a route: it decides how often. */
+export type Caller = 'patient' | 'relay';
+
+/** What one network's proxy answers. Bodies are judged by the handler; nothing has looked at them before. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly caller: Caller;
+  readonly handle: (body: unknown) => Promise<unknown>;
+}
+
+/** Whether orders are taken, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Code of what is missing. */
+  readonly reason?: string;
+}
+
+export interface ServerOptions {
+  readonly routes: readonly Route[];
+  readonly readiness: () => Readiness;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly refreshMetrics: () => void;
+  readonly log: Logger;
+}
+
+const BODY_BYTES = 128 * 1024;
+const REQUEST_MS = 15_000;
+const HEADERS_MS = 5_000;
+const KEEP_ALIVE_MS = 10_000;
+
+/** Builds the HTTP server; it does not listen. */
+export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { routes, readiness, limits, metrics, refreshMetrics, log } = options;
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
+    routerOptions: { maxParamLength: 64 },
+  });
+  app.server.maxConnections = limits.connections;
+  await app.register(rateLimit, {
+    global: false,
+    errorResponseBuilder: () => Object.assign(new Error('slow down'), { statusCode: 429 }),
+  });
+
+  app.setErrorHandler(async (error, request, reply) => {
+    const { status, code, message } = refusal(error);
+    if (status === 500) log.error({ route: request.routeOptions.url, err: named(error) }, 'failed');
+    refusals.set(request, code);
+    if (status === 429 || status === 503) void reply.header('retry-after', '1');
+    return reply.status(status).send({ code, message });
+  });
+  app.setNotFoundHandler(async () => {
+    throw new ProxyError('NOT_FOUND', 'there is nothing here');
+  });
+  const refusals = new WeakMap<object, string>();
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const code = refusals.get(request) ?? 'OK';
+    metrics.answered(route, code, reply.elapsedTime / 1000);
+    log.debug({ route, code, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered');
+  });
+
+  app.get('/health', async () => ({ healthy: true }));
+  app.get('/ready', async (_, reply) => reply.status(readiness().ready ? 200 : 503).send(readiness()));
+  app.get('/metrics', async (_, reply) => {
+    refreshMetrics();
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  for (const { method, path, caller, handle } of routes) {
+    const max = caller === 'patient' ? limits.patientRequestsPerMinute : limits.relayRequestsPerMinute;
+    app.route({
+      method,
+      url: path,
+      config: { rateLimit: { max, timeWindow: 60_000 } },
+      handler: async (request) => {
+        const { ready, reason } = readiness();
+        if (!ready) throw new ProxyError('NOT_READY', reason ?? 'starting');
+        return handle(request.body);
+      },
+    });
+  }
+  return app;
+}
+
+/** What may be logged of an error nobody foresaw: where it arose, not what it was about. */
+function named(error: unknown): { readonly name: string; readonly stack: string | undefined } {
+  if (!(error instanceof Error)) return { name: typeof error, stack: undefined };
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  return { name: error.name, stack: frames?.slice(0, 8).join('\n') };
+}

@@ -1,0 +1,70 @@
+import { verify, X509Certificate } from 'node:crypto';
+import type { Context } from '@yilian/ledger/contract';
+import { refuse } from '@yilian/ledger/contract';
+import { documentBytes, documentId, fromBase64url, KeyCertificate, type Signed } from '@yilian/protocol';
+import { checkKeyCertificate, keyCertificateOf, type SignedKeyCertificate } from './practitioners.ts';
+import { documentArgument, type Foundation, identifier, type Mirror, ROLE_ATTRIBUTE } from './region.ts';
+
+/**
+ * The key certificate a request names: as registered here, else, for one of another region, as brought along and
+ * checked.
+ * @throws KEY_CERTIFICATE_UNKNOWN KEY_CERTIFICATE_MISMATCH REGION_MISMATCH, and as {@link checkKeyCertificate}
+ */
+export async function keyCertificateArgument(
+  ctx: Context,
+  { federation, region }: Foundation,
+  json: string,
+  { keyCertificateId, mirror, at }: { keyCertificateId: string; mirror: Mirror; at: number },
+): Promise<SignedKeyCertificate> {
+  const known = await keyCertificateOf(ctx, keyCertificateId);
+  if (known !== undefined) {
+    if (known.document.region !== mirror.entry.region)
+      refuse('REGION_MISMATCH', 'the key certificate is of another region than the request');
+    return known;
+  }
+  if (mirror.entry.region === region) refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate');
+  const signed = documentArgument(KeyCertificate, json, { federation, region: mirror.entry.region });
+  if (documentId(KeyCertificate.type, signed.document) !== keyCertificateId)
+    refuse('KEY_CERTIFICATE_MISMATCH', 'the request names another key certificate');
+  checkKeyCertificate(signed, mirror, at);
+  return signed;
+}
+
+/**
+ * Checks that the document is signed by the very certificate the key certificate names, and tells whether that
+ * certificate is in force. A wrong signature is refused; a certificate that was revoked or expired is an answer, and
+ * only to somebody who holds its key.
+ * @throws SIGNATURE_MISSING SIGNATURE_INVALID CERTIFICATE_MISMATCH
+ */
+export function requesterHolds(
+  signed: Signed<unknown>,
+  { document }: SignedKeyCertificate,
+  mirror: Mirror,
+  at: number,
+): boolean {
+  const [signature, ...others] = signed.signatures.filter(({ alg }) => alg === 'ES256');
+  if (signature?.alg !== 'ES256' || others.length > 0)
+    return refuse('SIGNATURE_MISSING', `${signed.type} has exactly one certificate signature`);
+  const message = documentBytes(signed.type, signed.document);
+  const bytes = fromBase64url(signature.value);
+  const certificate = read(signature.certificate);
+  if (certificate?.fingerprint256.replaceAll(':', '').toLowerCase() !== document.certificate)
+    refuse('CERTIFICATE_MISMATCH', 'signed by another certificate than the key certificate names');
+  if (!verify('sha256', message, certificate.publicKey, bytes))
+    refuse('SIGNATURE_INVALID', `${signed.type} was altered or signed by another key`);
+  if (at < document.notBefore || at > document.notAfter) return false;
+  try {
+    const identity = identifier(mirror, document.mspId, at)(signature.certificate);
+    return identity.attributes[ROLE_ATTRIBUTE] === 'practitioner' && identity.verify(message, bytes);
+  } catch {
+    return false;
+  }
+}
+
+function read(certificate: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(certificate);
+  } catch {
+    return undefined;
+  }
+}

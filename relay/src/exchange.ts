@@ -1,0 +1,69 @@
+import { type KeyCertificate, type OpenedReceipt, parser, type SignedBy } from '@yilian/protocol';
+import { AskBody, type AskReply, ReceiptBody } from './api.ts';
+import type { Decisions } from './decisions.ts';
+import type { Envelopes, Opened, SignedEnvelope } from './envelopes.ts';
+import { RelayError, refusal } from './errors.ts';
+import { failpoint } from './failpoints.ts';
+import type { Metrics } from './metrics.ts';
+import type { Receipts } from './receipts.ts';
+import type { SignedRequest } from './requests.ts';
+
+const parseAsk = parser('ask', AskBody);
+const parseReceipt = parser('receipt', ReceiptBody);
+/** Refusals that are about the moment, not about the question: the asker hears them as HTTP and tries again. */
+const PASSING = new Set(['BUSY', 'QUEUE_UNAVAILABLE', 'VIEW_STALE', 'LEDGER_UNAVAILABLE', 'INTERNAL']);
+
+/** What other regions' relays send; every answer to an envelope is an envelope. */
+export class Exchange {
+  readonly #envelopes: Envelopes;
+  readonly #decisions: Decisions;
+  readonly #receipts: Receipts;
+  readonly #metrics: Metrics;
+
+  constructor(envelopes: Envelopes, decisions: Decisions, receipts: Receipts, metrics: Metrics) {
+    this.#envelopes = envelopes;
+    this.#decisions = decisions;
+    this.#receipts = receipts;
+    this.#metrics = metrics;
+  }
+
+  /** @throws what {@link Envelopes.open} throws; KIND_UNKNOWN DOCUMENT_MALFORMED BUSY */
+  async receive(value: unknown): Promise<SignedEnvelope> {
+    let opened: Opened;
+    try {
+      opened = await this.#envelopes.open(value);
+    } catch (error) {
+      this.#metrics.refused(refusal(error).code);
+      throw error;
+    }
+    const { id, document } = opened;
+    switch (document.kind) {
+      case 'ask':
+        return this.#envelopes.seal(document.from, 'answer', await this.#ask(opened), id);
+      case 'receipt': {
+        const { receipt } = parseReceipt(document.body);
+        const body = await this.#receipts.accept(receipt as SignedBy<typeof OpenedReceipt>);
+        return this.#envelopes.seal(document.from, 'accepted', body, id);
+      }
+      default:
+        throw new RelayError('KIND_UNKNOWN', 'no such kind of envelope');
+    }
+  }
+
+  async #ask({ document, sender }: Opened): Promise<AskReply> {
+    failpoint('decide.received');
+    const { request, keyCertificate } = parseAsk(document.body);
+    try {
+      return await this.#decisions.answer(
+        request as SignedRequest,
+        keyCertificate as SignedBy<typeof KeyCertificate>,
+        sender,
+      );
+    } catch (error) {
+      const { code, message } = refusal(error);
+      if (PASSING.has(code)) throw error;
+      if (code === 'ATTESTATIONS_MISSING' || code === 'SHARES_MISSING') return { state: 'pending' };
+      return { state: 'refused', code, message };
+    }
+  }
+}

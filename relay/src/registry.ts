@@ -1,0 +1,141 @@
+import type { MainChain } from '@yilian/main-chain';
+import type {
+  AccessQuery,
+  Grant,
+  KeyCertificate,
+  OutcomeProof,
+  PatientKey,
+  ProxyKey,
+  Revocation,
+  SignedBy,
+} from '@yilian/protocol';
+import type { RegionalChain } from '@yilian/regional-chain';
+import type { Logger } from 'pino';
+import type {
+  AccessesReply,
+  FederationReply,
+  GrantReply,
+  GrantStatus,
+  KeyCertificateReply,
+  PatientRegistered,
+  Submitted,
+} from './api.ts';
+import type { Witnesses } from './attestations.ts';
+import type { Directory } from './directory.ts';
+import { RelayError } from './errors.ts';
+import { nameOf } from './queues.ts';
+import { postJson, under } from './wire.ts';
+
+export interface RegistryOptions {
+  readonly federation: string;
+  readonly region: string;
+  readonly chain: RegionalChain;
+  readonly main: MainChain;
+  readonly directory: Directory;
+  readonly proxies: Witnesses;
+  readonly attesters: Witnesses;
+  readonly fetch: typeof globalThis.fetch;
+  readonly log: Logger;
+}
+
+const REVOCATION_TIMEOUT_MS = 5000;
+const MAX_REPLY_BYTES = 64 * 1024;
+
+/** What is registered, on both chains, and how it changes: patients, key certificates, grants, revocations. */
+export class Registry {
+  readonly #options: RegistryOptions;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** @throws ATTESTATIONS_MISSING VIEW_STALE */
+  async federation(): Promise<FederationReply> {
+    const { federation, region, directory, attesters } = this.#options;
+    const { height, regions, scopes } = await directory.view();
+    return {
+      federation,
+      region,
+      mainHeight: height,
+      scopes: [...scopes.scopes],
+      regions: await Promise.all(
+        regions.map(async ({ entry, transactionId }) => ({
+          region: entry.region,
+          entry,
+          proof: await attesters.prove(transactionId),
+        })),
+      ),
+    };
+  }
+
+  async registerPatient(patientKey: SignedBy<typeof PatientKey>): Promise<PatientRegistered> {
+    const { main, attesters } = this.#options;
+    const { transactionId } = await main.registerPatient(patientKey);
+    return { proof: await attesters.prove(transactionId) };
+  }
+
+  /** @throws FOREIGN for one of another region: its own relay has the proof */
+  async keyCertificate(keyCertificateId: string): Promise<KeyCertificateReply> {
+    const { chain, region, proxies } = this.#options;
+    const { signed, transactionId } = await chain.keyCertificate(keyCertificateId);
+    if (signed.document.region !== region) throw new RelayError('FOREIGN', 'ask the relay of its own region');
+    return { keyCertificate: signed, proof: await proxies.prove(transactionId) };
+  }
+
+  proxies(): Promise<SignedBy<typeof ProxyKey>[]> {
+    return this.#options.chain.proxies();
+  }
+
+  async grant(
+    grant: SignedBy<typeof Grant>,
+    keyCertificate: SignedBy<typeof KeyCertificate>,
+    registration: OutcomeProof | undefined,
+  ): Promise<GrantReply> {
+    const { transactionId, result } = await this.#options.chain.grant(grant, keyCertificate, registration);
+    return { grantId: Buffer.from(result).toString(), transactionId };
+  }
+
+  async grantStatus(grantId: string): Promise<GrantStatus> {
+    const { grant, acknowledgedBy, destroyed, revokedAt } = await this.#options.chain.grantEntry(grantId);
+    return {
+      grantId,
+      threshold: grant.threshold,
+      proxies: grant.proxies.map(({ mspId }) => mspId),
+      acknowledgedBy: [...acknowledgedBy],
+      destroyedBy: destroyed.map(({ document }) => document.mspId),
+      ...(revokedAt === undefined ? {} : { revokedAt }),
+    };
+  }
+
+  /** Every proxy hears of it at once; the chain decides. Proxies that cannot be reached follow the chain. */
+  async revoke(revocation: SignedBy<typeof Revocation>): Promise<Submitted> {
+    void this.#pass(revocation);
+    const { transactionId } = await this.#options.chain.revoke(revocation);
+    return { transactionId };
+  }
+
+  async accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessesReply> {
+    const accesses = await this.#options.chain.accesses(query);
+    return accesses.map((access) => ({ ...access, legs: [...access.legs] }));
+  }
+
+  async #pass(revocation: SignedBy<typeof Revocation>): Promise<void> {
+    const { proxies, fetch, log } = this.#options;
+    try {
+      const results = await Promise.allSettled(
+        (await proxies.list()).map(({ url }) =>
+          postJson(under(url, '/v1/revocations'), revocation, {
+            fetch,
+            timeoutMs: REVOCATION_TIMEOUT_MS,
+            maxBytes: MAX_REPLY_BYTES,
+          }),
+        ),
+      );
+      const failed = results.filter(({ status }) => status === 'rejected').length;
+      if (failed > 0)
+        log.warn({ failed, of: results.length }, 'proxies that will learn of a revocation from the chain');
+    } catch (error) {
+      log.warn({ error: nameOf(error) }, 'a revocation was not passed on');
+    }
+  }
+}

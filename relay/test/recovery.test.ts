@@ -1,0 +1,178 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Step } from '../src/failpoints.ts';
+import { Federation, type Region, until } from './fixture/federation.ts';
+import { hash, Patient, Practitioner } from './fixture/people.ts';
+import { RelayProcess } from './fixture/relay-process.ts';
+import { answerOf, mirrored, patientOf, reached, submit } from './fixture/steps.ts';
+
+let federation: Federation;
+let north: Region;
+let south: Region;
+let doctor: Practitioner;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'yilian-recovery-'));
+  federation = await Federation.open({}, { served: true });
+  ({ north, south } = federation);
+  await federation.settle();
+  doctor = await Practitioner.register(south);
+});
+
+afterAll(async () => {
+  await federation?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Puts a relay in its own process in the place of the region's; it dies at the step. */
+async function outOfProcess(region: Region, failAt: string): Promise<RelayProcess> {
+  await region.relay?.close();
+  region.relay = undefined;
+  const relay = await RelayProcess.start(await federation.config(region), join(folder, `${region.name}.json`), failAt);
+  region.elsewhere = relay.url;
+  return relay;
+}
+
+async function inProcess(region: Region): Promise<void> {
+  region.elsewhere = undefined;
+  await federation.startRelay(region);
+}
+
+/** Submits again and again, as a client does that was not told 202. */
+function insist(region: Region, request: unknown): Promise<string> {
+  return until(async () => (await submit(region, request)).requestId);
+}
+
+async function oneOutcome(requestId: string): Promise<void> {
+  const transactions = new Set<string>();
+  const { transactionId } = await north.chain.outcome(requestId);
+  transactions.add(transactionId);
+  const { legs } = await south.chain.request(requestId);
+  for (const leg of legs) transactions.add(leg.transactionId);
+  expect(transactions.size).toBe(1);
+}
+
+describe('a relay that is killed', () => {
+  const asking: Step[] = [
+    'request.received',
+    'request.ordered',
+    'request.committed',
+    'leg.started',
+    'leg.answered',
+    'leg.verified',
+    'leg.stored',
+    'mirror.started',
+    'mirror.committed',
+  ];
+  it.each(asking)('while asking, at %s, loses nothing', async (step) => {
+    const patient = await patientOf(federation, north, doctor);
+    const request = doctor.ask(patient.pseudonym);
+    const relay = await outOfProcess(south, step);
+    const { requestId } = await submit(south, request).catch(() => ({ requestId: '' }));
+    await relay.ended;
+    expect(relay.signal).toBe('SIGKILL');
+    await inProcess(south);
+    const same = await insist(south, request);
+    if (requestId !== '') expect(same).toBe(requestId);
+    await reached(south, same, 'released');
+    await mirrored(south, same, 'released');
+    await oneOutcome(same);
+  });
+
+  const deciding: Step[] = [
+    'decide.received',
+    'decide.queued',
+    'decide.started',
+    'decide.committed',
+    'decide.assembled',
+  ];
+  it.each(deciding)('while deciding, at %s, loses nothing and decides once', async (step) => {
+    const patient = await patientOf(federation, north, doctor);
+    const relay = await outOfProcess(north, step);
+    const { requestId } = await submit(south, doctor.ask(patient.pseudonym));
+    await relay.ended;
+    expect(relay.signal).toBe('SIGKILL');
+    await inProcess(north);
+    await reached(south, requestId, 'released');
+    await mirrored(south, requestId, 'released');
+    await oneOutcome(requestId);
+  });
+
+  it.each(['index.announced', 'index.added'] satisfies Step[])(
+    'at %s still makes the patient findable',
+    async (step) => {
+      const patient = await Patient.enrol(north);
+      const relay = await outOfProcess(north, step);
+      await patient.publish();
+      await relay.ended;
+      await inProcess(north);
+      await until(async () => expect(await federation.authorities[0]?.lookup(patient.pseudonym)).toEqual(['north']));
+      await until(async () => expect(await north.chain.unindexed()).toEqual([]));
+    },
+  );
+
+  it.each(['absence.declared', 'absence.recorded'] satisfies Step[])('at %s still proves the absence', async (step) => {
+    const relay = await outOfProcess(south, step);
+    const request = doctor.ask(hash());
+    await submit(south, request).catch(() => undefined);
+    await relay.ended;
+    await inProcess(south);
+    const requestId = await insist(south, request);
+    await reached(south, requestId, 'absent');
+    await until(async () => expect((await answerOf(south, requestId)).absence).toBeDefined());
+  });
+});
+
+describe('a relay that is asked to stop', () => {
+  it('ends by itself and without an error', async () => {
+    const relay = await outOfProcess(south, '');
+    expect((await fetch(`${relay.url}/health`)).status).toBe(200);
+    expect(await relay.stop()).toBe(0);
+    await inProcess(south);
+  });
+});
+
+describe('a Redis that loses everything', () => {
+  it('costs no request, on neither side, whatever was under way', async () => {
+    const granted = await patientOf(federation, north, doctor);
+    const silent = await patientOf(federation, north);
+    north.intercept = () => async () => {
+      throw new TypeError('fetch failed');
+    };
+    const asked = await Promise.all([
+      submit(south, doctor.ask(granted.pseudonym)),
+      submit(south, doctor.ask(silent.pseudonym)),
+      submit(south, doctor.ask(hash())),
+    ]);
+    const [released, denied, absent] = asked.map(({ requestId }) => requestId);
+    await reached(south, released ?? '', 'unreachable');
+    await south.redis.flush();
+    await north.redis.flush();
+    north.intercept = undefined;
+    await mirrored(south, released ?? '', 'released');
+    await mirrored(south, denied ?? '', 'denied');
+    await mirrored(south, absent ?? '', 'absent');
+  });
+
+  it('costs no answer that was there: it is fetched again', async () => {
+    const patient = await patientOf(federation, north, doctor);
+    const { requestId } = await submit(south, doctor.ask(patient.pseudonym));
+    await mirrored(south, requestId, 'released');
+    await south.redis.flush();
+    await until(async () => expect((await answerOf(south, requestId)).answers).toHaveLength(1));
+    await oneOutcome(requestId);
+  });
+
+  it('lets a waiting request be decided all the same', async () => {
+    const patient = await patientOf(federation, north);
+    const { requestId } = await submit(south, doctor.ask(patient.pseudonym, { waitForConsent: true }));
+    await reached(south, requestId, 'waiting');
+    await north.redis.flush();
+    await south.redis.flush();
+    await patient.grant(doctor);
+    await mirrored(south, requestId, 'released');
+  });
+});
