@@ -7,12 +7,12 @@ import {
   headerContext,
   RecordEntry,
   type ScopeKey,
-  signDocument,
   toBase64url,
 } from '@yilian/protocol';
 import type { RegionalChain } from '@yilian/regional-chain';
 import type { Cid, Vault } from '@yilian/vault';
 import { ClientError } from './core/client-error.ts';
+import { signOwn } from './core/signing.ts';
 
 export interface PublishOptions {
   readonly pseudonym: string;
@@ -62,7 +62,7 @@ export async function publishRecord(
     const plaintext = observed(source, onProgress, signal);
     const stored = await vault.put(sealBody(secret.key, plaintext), { signal });
     const sha256 = plaintext.digest();
-    const record = signDocument(
+    const record = signOwn(
       RecordEntry,
       {
         ...subject,

@@ -98,6 +98,14 @@ describe('a practitioner’s documents', () => {
     expect(waiting).toMatchObject({ notAfter: 1e12 + 86_400_000, waitForConsent: true, priority: 'urgent' });
   });
 
+  test('are not made of what their schema refuses', async () => {
+    const own = doctor();
+    own.keyCertificate({ notBefore: 1, notAfter: 2 });
+    for (const change of [{ purpose: 'treatment' }, { scopes: [] }, { scopes: ['Labor'] }, { minMainHeight: -1 }]) {
+      expect(await failure(() => own.request({ ...question, ...change }))).toEqual({ code: 'ARGUMENT_INVALID' });
+    }
+  });
+
   test('carry the hash of the evidence and never the evidence', () => {
     const own = doctor();
     own.keyCertificate({ notBefore: 1, notAfter: 2 });

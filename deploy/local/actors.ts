@@ -11,9 +11,9 @@ import {
 } from '@yilian/client';
 import { connect, createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
-import { digest, type KeyCertificate, type SignedBy, utf8Bytes } from '@yilian/protocol';
+import { digest, type KeyCertificate, ROLE_ATTRIBUTE, type SignedBy, utf8Bytes } from '@yilian/protocol';
 import { pseudonymise } from '@yilian/pseudonyms';
-import { RegionalChain, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
+import { RegionalChain } from '@yilian/regional-chain';
 import { openBlockVault, openRemoteVault, type Vault } from '@yilian/vault';
 import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
-import type { Genesis, Organisation, Trust } from '@yilian/protocol';
-import { CHAINCODE as REGIONAL_CHAINCODE, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
+import { type Genesis, type Organisation, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
+import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
 import {
   authorityOf,
   commission,

@@ -1,9 +1,15 @@
 import { type Context, getJson, putJson, refuse, submitter } from '@yilian/ledger/contract';
-import { type Genesis, parseCanonical, type RegionEntry, type ScopeEntry, type Trust } from '@yilian/protocol';
+import {
+  type Genesis,
+  parseCanonical,
+  type RegionEntry,
+  ROLE_ATTRIBUTE,
+  type ScopeEntry,
+  type Trust,
+} from '@yilian/protocol';
 
 /** The `yilian.role` attribute of a submitter's certificate. */
 export type Role = 'admin' | 'relay';
-const ROLE_ATTRIBUTE = 'yilian.role';
 /** Longest a signed document may have been under way before it is registered. */
 const DOCUMENT_TTL_MS = 3_600_000;
 const SKEW_MS = 60_000;

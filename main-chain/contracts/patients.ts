@@ -5,6 +5,7 @@ import {
   Pseudonym,
   parser,
   parseSigned,
+  ROLE_ATTRIBUTE,
   requireCertificateSignatures,
   requireKeySignature,
 } from '@yilian/protocol';
@@ -45,7 +46,7 @@ export class PatientContract extends ChainContract {
       identifyAny(trusts, certificate, at),
     );
     if (others.length > 0) refuse('SIGNATURES_TOO_MANY', 'one hospital vouches for a patient');
-    if (hospital.attributes['yilian.role'] !== 'hospital') refuse('ROLE_REQUIRED', 'a hospital vouches for a patient');
+    if (hospital.attributes[ROLE_ATTRIBUTE] !== 'hospital') refuse('ROLE_REQUIRED', 'a hospital vouches for a patient');
     const key = patientKey(ctx, pseudonym);
     const known = await getJson<PatientEntry>(ctx, key);
     const entry: PatientEntry = { pseudonym, keyEpoch, signingKey };

@@ -62,6 +62,7 @@ export {
   Trust,
 } from './regions.ts';
 export { ConsentDenial, OpenedReceipt, Request } from './requests.ts';
+export { ROLE_ATTRIBUTE, type Role } from './roles.ts';
 export {
   type CertificateSigner,
   type DocumentOf,

@@ -6,11 +6,11 @@ import {
   parser,
   parseSigned,
   type RegionEntry,
+  ROLE_ATTRIBUTE,
   requireCertificateSignatures,
   requireFresh,
   type Signed,
 } from '@yilian/protocol';
-import { ROLE_ATTRIBUTE } from '@yilian/regional-chain';
 import type { Static, TSchema } from 'typebox';
 import type { Clock } from './clock.ts';
 import type { Directory } from './directory.ts';

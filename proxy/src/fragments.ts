@@ -59,8 +59,9 @@ export class Fragments {
 
   /** Durable when it returns: the fragments are not used again. */
   stop(grantId: string, revocation?: SignedBy<typeof Revocation>): void {
+    const held = this.#book.get(grantId)?.stage === 'held';
     this.#book.stop(grantId, revocation);
-    failpoint('revocation.stopped');
+    if (held) failpoint('revocation.stopped');
     for (const kfrag of this.#open.get(grantId) ?? []) kfrag.wipe();
     this.#open.delete(grantId);
   }

@@ -6,6 +6,7 @@ import {
   ProtocolError,
   parseSigned,
   type RegionEntry,
+  ROLE_ATTRIBUTE,
   requireCertificateSignatures,
   type SignedBy,
   toBase64url,
@@ -95,7 +96,7 @@ export class PseudonymAuthority {
       const [identity, ...others] = requireCertificateSignatures(signed, (certificate) =>
         identifyAny(region.trusts, certificate, at),
       );
-      if (others.length > 0 || identity.attributes['yilian.role'] !== 'hospital') {
+      if (others.length > 0 || identity.attributes[ROLE_ATTRIBUTE] !== 'hospital') {
         throw new PseudonymError('ROLE_REQUIRED', 'a hospital asks for pseudonyms');
       }
       return identity.mspId;

@@ -12,6 +12,8 @@ import {
   RecordId,
   type RegionEntry,
   RegionId,
+  ROLE_ATTRIBUTE,
+  type Role,
   requireCertificateSignatures,
   type ScopeList,
   type Signed,
@@ -20,10 +22,6 @@ import {
 } from '@yilian/protocol';
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-
-/** Who may submit what: the `yilian.role` attribute of the submitter's certificate. */
-export type Role = 'admin' | 'hospital' | 'relay' | 'proxy' | 'practitioner';
-export const ROLE_ATTRIBUTE = 'yilian.role';
 
 /** What a regional chain is founded on. `main` grows a version when the authorities rotate their trust roots. */
 export interface Foundation {

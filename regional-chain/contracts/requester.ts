@@ -1,9 +1,16 @@
 import { verify, X509Certificate } from 'node:crypto';
 import type { Context } from '@yilian/ledger/contract';
 import { refuse } from '@yilian/ledger/contract';
-import { documentBytes, documentId, fromBase64url, KeyCertificate, type Signed } from '@yilian/protocol';
+import {
+  documentBytes,
+  documentId,
+  fromBase64url,
+  KeyCertificate,
+  ROLE_ATTRIBUTE,
+  type Signed,
+} from '@yilian/protocol';
 import { checkKeyCertificate, keyCertificateOf, type SignedKeyCertificate } from './practitioners.ts';
-import { documentArgument, type Foundation, identifier, type Mirror, ROLE_ATTRIBUTE } from './region.ts';
+import { documentArgument, type Foundation, identifier, type Mirror } from './region.ts';
 
 /**
  * The key certificate a request names: as registered here, else, for one of another region, as brought along and

@@ -4,7 +4,7 @@ export type { GrantEntry } from '../contracts/grants.ts';
 export type { Patient } from '../contracts/patients.ts';
 export type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 export type { RecordHeader } from '../contracts/records.ts';
-export { type Foundation, type Mirror, ROLE_ATTRIBUTE, type Role, type ScopeMirror } from '../contracts/region.ts';
+export type { Foundation, Mirror, ScopeMirror } from '../contracts/region.ts';
 export type { Leg, OutcomeEntry, PageEntry, RequestEntry, WaitingRequest } from '../contracts/request-state.ts';
 export {
   type ChainEvent,

@@ -21,7 +21,6 @@ const parseReply = parser('release reply', ReleaseReply);
 const MAX_BODY_BYTES = 65_536;
 const MAX_BODIES_BYTES = 262_144;
 const BODIES_TIMEOUT_MS = 2000;
-const HEADERS_AT_ONCE = 16;
 
 /** Puts a home region's answer together: proof, headers, shares, small bodies. The relay can read none of it. */
 export class Assembly {
@@ -76,17 +75,13 @@ export class Assembly {
   }
 
   async #headers({ records }: Release): Promise<Answer['headers']> {
-    const headers: Answer['headers'] = [];
-    for (let start = 0; start < records.length; start += HEADERS_AT_ONCE) {
-      const page = records.slice(start, start + HEADERS_AT_ONCE);
-      const entries = await Promise.all(page.map(({ recordId }) => this.#options.chain.record(recordId)));
-      for (const [index, { document }] of entries.entries()) {
-        if (digest(fromBase64url(document.header)) !== page[index]?.headerHash)
-          throw new RelayError('ANSWER_INVALID', 'the chain has another header than it released');
-        headers.push({ recordId: document.recordId, header: document.header });
-      }
-    }
-    return headers;
+    const headers = await this.#options.chain.headers(records.map(({ recordId }) => recordId));
+    return records.map(({ recordId, headerHash }, index) => {
+      const header = headers[index]?.header ?? '';
+      if (digest(fromBase64url(header)) !== headerHash)
+        throw new RelayError('HEADER_REPLACED', 'a record’s header was replaced after the release');
+      return { recordId, header };
+    });
   }
 
   /** Bodies are a favour: what cannot be had at once is left for the requester to fetch. */

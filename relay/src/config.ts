@@ -33,6 +33,8 @@ export const Limits = object({
   longPollMs: Count(12_000),
   /** How often the scanner compares chains and queues, milliseconds. */
   scanMs: Count(60_000),
+  /** How long a worker that died keeps its jobs, milliseconds (reliability: short locks, frequent checks). */
+  lockMs: Count(60_000),
   /** Checkpoints come at least this far apart, milliseconds. */
   checkpointMs: Count(3_600_000),
   /** How long answers stay in Redis, milliseconds. */
@@ -51,6 +53,7 @@ export const LIMITS: Limits = {
   requestsPerMinute: 6000,
   longPollMs: 10_000,
   scanMs: 2000,
+  lockMs: 5000,
   checkpointMs: 3000,
   answerTtlMs: 900_000,
 };

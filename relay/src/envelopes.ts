@@ -6,6 +6,7 @@ import {
   identifyAny,
   parseSigned,
   type RegionEntry,
+  ROLE_ATTRIBUTE,
   requireCertificateSignatures,
   requireFresh,
   type Signed,
@@ -103,7 +104,7 @@ export class Envelopes {
     const [identity] = requireCertificateSignatures(signed, (certificate) =>
       identifyAny(entry.trusts, certificate, Date.now()),
     );
-    if (identity.attributes['yilian.role'] !== 'relay') throw untrusted();
+    if (identity.attributes[ROLE_ATTRIBUTE] !== 'relay') throw untrusted();
     return entry;
   }
 

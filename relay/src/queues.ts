@@ -18,8 +18,8 @@ export interface Task {
   readonly attempt: number;
 }
 
-/** Milliseconds; see reliability rule R6: short locks, frequent checks, many stalls forgiven. */
-const WORKER = { lockDuration: 5000, stalledInterval: 1500, maxStalledCount: 50 } as const;
+/** A job whose worker died or was held up is begun again so often; a worker that was only slow does it twice, harmlessly. */
+const MAX_STALLED = 50;
 const ADD_DEADLINE_MS = 2000;
 const KEEP_FAILED = { count: 1000, age: 7 * 86_400 } as const;
 
@@ -30,11 +30,14 @@ export class Queues {
   readonly #redis: RedisConnections;
   readonly #metrics: Metrics;
   readonly #log: Logger;
+  readonly #lockMs: number;
 
-  constructor(redis: RedisConnections, metrics: Metrics, log: Logger) {
+  /** `lockMs`: how long a dead worker's jobs stay its own. */
+  constructor(redis: RedisConnections, metrics: Metrics, log: Logger, lockMs: number) {
     this.#redis = redis;
     this.#metrics = metrics;
     this.#log = log;
+    this.#lockMs = lockMs;
     this.#queues = new Map(
       QUEUE_NAMES.map((name) => {
         const queue = new Queue(name, {
@@ -89,7 +92,9 @@ export class Queues {
       connection: this.#redis.bull,
       prefix: this.#redis.prefix,
       concurrency,
-      ...WORKER,
+      lockDuration: this.#lockMs,
+      stalledInterval: Math.ceil(this.#lockMs / 4),
+      maxStalledCount: MAX_STALLED,
       removeOnComplete: { count: 0 },
       removeOnFail: KEEP_FAILED,
     });

@@ -86,7 +86,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const redis = openRedis(config.redisUrl, `yilian:${federation}:${region}`, log);
   const metrics = new Metrics();
   const signals = new Signals(redis);
-  const queues = new Queues(redis, metrics, log);
+  const queues = new Queues(redis, metrics, log, limits.lockMs);
   const ownMain = new OwnView(national, config.main.channel);
   const directory = new Directory(main, ownMain);
   const signer = { certificate: secrets.certificate, sign: createSigner(secrets.privateKey) };

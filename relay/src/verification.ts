@@ -9,6 +9,7 @@ import {
   parseOutcome,
   parseSigned,
   Request,
+  ROLE_ATTRIBUTE,
   type Trust,
 } from '@yilian/protocol';
 import type { Answer } from './api.ts';
@@ -103,7 +104,7 @@ function judgeRelease(
   demand(senders.size === shares.length, 'a proxy sent two shares');
   for (const { mspId, certificate } of shares) {
     const { attributes } = identify(trusts, mspId, certificate, at);
-    demand(attributes['yilian.role'] === 'proxy', 'a share is not a proxy’s');
+    demand(attributes[ROLE_ATTRIBUTE] === 'proxy', 'a share is not a proxy’s');
   }
   const released = new Set(records.map(({ scope }) => scope));
   for (const decision of scopes) {

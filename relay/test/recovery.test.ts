@@ -23,6 +23,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await RelayProcess.killAll();
   await federation?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });

@@ -12,8 +12,15 @@ import { type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
 import { assembleProof } from '@yilian/ledger/verify';
 import { type Change, CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
-import type { CertificateSigner, Genesis, OutcomeProof, RegionEntry, Trust } from '@yilian/protocol';
-import { CHAINCODE as REGIONAL_CHAINCODE, RegionalChain, ROLE_ATTRIBUTE } from '@yilian/regional-chain';
+import {
+  type CertificateSigner,
+  type Genesis,
+  type OutcomeProof,
+  type RegionEntry,
+  ROLE_ATTRIBUTE,
+  type Trust,
+} from '@yilian/protocol';
+import { CHAINCODE as REGIONAL_CHAINCODE, RegionalChain } from '@yilian/regional-chain';
 import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 
 const MAIN = 'main';
@@ -126,7 +133,11 @@ export class Testbed implements AsyncDisposable {
   }
 
   /** The outcome proof of a committed transaction, attested by as many as the policy needs. */
-  async prove(network: string, { transactionId }: Pick<Committed, 'transactionId'>): Promise<OutcomeProof> {
+  async prove(
+    network: string,
+    { transactionId }: Pick<Committed, 'transactionId'>,
+    trustRootVersion = 1,
+  ): Promise<OutcomeProof> {
     const attesters =
       network === MAIN
         ? this.mainAuthorities.slice(0, 3)
@@ -141,7 +152,7 @@ export class Testbed implements AsyncDisposable {
           privateKey: member.privateKey,
           network,
           channel: network,
-          trustRootVersion: 1,
+          trustRootVersion,
         });
         return attester.attest(transactionId);
       }),

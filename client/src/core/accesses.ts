@@ -1,17 +1,11 @@
 import type { Signer } from '@yilian/pre';
-import {
-  AccessQuery,
-  documentId,
-  identifyAny,
-  Request,
-  requireCertificateSignatures,
-  signDocument,
-} from '@yilian/protocol';
+import { AccessQuery, documentId, identifyAny, Request, requireCertificateSignatures } from '@yilian/protocol';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type Holder, holderOf } from './identity.ts';
 import type { RelayClient } from './relay-client.ts';
 import type { AccessEntry } from './replies.ts';
+import { signOwn } from './signing.ts';
 
 /** One line of a patient's list, with the region whose chain says so. */
 export interface PatientAccess extends AccessEntry {
@@ -55,7 +49,7 @@ export async function readAccesses(view: FederationView, asker: Asker): Promise<
 
 async function ofRegion(view: FederationView, region: string, asker: Asker): Promise<PatientAccess[]> {
   const { federation, pseudonym, signer, relayOf, at } = asker;
-  const query = signDocument(AccessQuery, { federation, region, pseudonym, signedAt: at }, [signer]);
+  const query = signOwn(AccessQuery, { federation, region, pseudonym, signedAt: at }, [signer]);
   const entries = await relayOf(region).accesses(query);
   return entries.map((entry) => {
     const { document } = entry.request;

@@ -89,6 +89,8 @@ function proven(proofs: readonly OutcomeProof[], genesis: Genesis, times: readon
       proveRegion(proof, [genesis.main], genesis.federation, times),
     ),
   }));
+  if (regions.some(({ entry }) => entry.region === genesis.main.network))
+    throw new ClientError('REGION_ENTRY_INVALID', 'a region has the main chain’s name');
   if (new Set(regions.map(({ entry }) => entry.region)).size !== regions.length)
     throw new ClientError('REGION_ENTRY_INVALID', 'a region is named twice');
   return regions;

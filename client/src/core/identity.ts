@@ -1,8 +1,6 @@
 import type { Identity } from '@yilian/ledger/verify';
-import { identify, requireCertificateSignatures, type Signed, type Trust } from '@yilian/protocol';
+import { identify, ROLE_ATTRIBUTE, requireCertificateSignatures, type Signed, type Trust } from '@yilian/protocol';
 import { ClientError, codeOf, fault, type OwnErrorCode } from './client-error.ts';
-
-export const ROLE_ATTRIBUTE = 'yilian.role';
 
 /** A holder of a certificate, for people to read. */
 export interface Holder {

@@ -7,7 +7,6 @@ import {
   Revocation,
   ScopeKey,
   type SignedBy,
-  signDocument,
   toBase64url,
 } from '@yilian/protocol';
 import { type PatientAccesses, readAccesses } from './accesses.ts';
@@ -20,6 +19,7 @@ import { chooseProxies } from './proxies.ts';
 import { ProxyClient } from './proxy-client.ts';
 import { RelayClient } from './relay-client.ts';
 import type { KeyCertificateReply } from './replies.ts';
+import { signOwn } from './signing.ts';
 
 export interface PatientOptions {
   readonly keys: PatientKeys;
@@ -110,14 +110,14 @@ export class Patient {
     const { federation, pseudonym, signingKey } = this;
     const keyEpoch = this.#keyEpoch;
     const document = { federation, region, pseudonym, keyEpoch, suite: SUITE, signingKey, signedAt: at } as const;
-    return signDocument(PatientKey, document, [this.#signer]);
+    return signOwn(PatientKey, document, [this.#signer]);
   }
 
   scopeKey(region: string, scope: string, epoch: number, at: number = Date.now()): SignedBy<typeof ScopeKey> {
     const { federation, pseudonym } = this;
     const key = this.#keys.scopeKey({ region, scope, epoch }).publicKey().toBase64url();
     const document = { federation, region, pseudonym, scope, epoch, suite: SUITE, key, signedAt: at } as const;
-    return signDocument(ScopeKey, document, [this.#signer]);
+    return signOwn(ScopeKey, document, [this.#signer]);
   }
 
   /** Who a grant would go to, to be shown before it is made. @throws as {@link checkGrantee} */
@@ -163,7 +163,7 @@ export class Patient {
       signedAt: at,
       nonce: toBase64url(crypto.getRandomValues(new Uint8Array(16))),
     };
-    const grant = signDocument(Grant, document, [this.#signer]);
+    const grant = signOwn(Grant, document, [this.#signer]);
     const { keyCertificate, proof } = options.grantee;
     const submission = { grant, keyCertificate, ...(describe.region !== home && { registration: proof }) };
     const { transactionId } = await retried(ATTEMPTS, WAIT_MS, () => relay.submitGrant(submission));
@@ -171,7 +171,10 @@ export class Patient {
     const delivered = await deliverKfrags(grantId, sealed, this.#http);
     if (delivered.acknowledgedBy.length < threshold) {
       const told = delivered.undelivered.map(({ party, code }) => `${party}: ${code}`).join(', ');
-      throw new ClientError('GRANT_NOT_ACTIVE', `only ${delivered.acknowledgedBy.length} proxies took it (${told})`);
+      throw new ClientError(
+        'GRANT_NOT_ACTIVE',
+        `grant ${grantId} was taken by ${delivered.acknowledgedBy.length} proxies (${told})`,
+      );
     }
     return { grantId, transactionId, describe, proxies, ...delivered };
   }
@@ -183,7 +186,7 @@ export class Patient {
   async revoke({ home, relay, grantId, proxies, at = Date.now() }: RevokeOptions): Promise<Revoked> {
     const { federation, pseudonym } = this;
     const document = { federation, region: home, pseudonym, grantId, signedAt: at };
-    const revocation = signDocument(Revocation, document, [this.#signer]);
+    const revocation = signOwn(Revocation, document, [this.#signer]);
     const viaRelay = outcomeOf(
       'relay',
       retried(ATTEMPTS, WAIT_MS, () => relay.revoke(revocation)),

@@ -8,7 +8,6 @@ import {
   type ReleasedRecord,
   Request,
   type SignedBy,
-  signDocument,
   toBase64url,
 } from '@yilian/protocol';
 import type { AnswerReply, RequestAccepted, RequestStatus } from '@yilian/relay/api';
@@ -18,7 +17,7 @@ import type { FederationView } from './federation-view.ts';
 import { retried } from './http.ts';
 import { type OpenOptions, openRecordBody, openRecordHeader, type UnsealedRelease, unsealRelease } from './opening.ts';
 import type { RelayClient } from './relay-client.ts';
-import { certificateBytes } from './signing.ts';
+import { certificateBytes, signOwn } from './signing.ts';
 
 export interface PractitionerOptions {
   readonly federation: string;
@@ -101,7 +100,7 @@ export class Practitioner {
     const certificate = [...sha256(certificateBytes(this.#signer))].map(hexByte).join('');
     const period = { notBefore, notAfter, signedAt: at };
     const document = { federation, region, mspId, certificate, suite: SUITE, key, ...period } as const;
-    this.#keyCertificate = signDocument(KeyCertificate, document, [this.#signer, new Signer(this.#secret)]);
+    this.#keyCertificate = signOwn(KeyCertificate, document, [this.#signer, new Signer(this.#secret)]);
     return this.#keyCertificate;
   }
 
@@ -126,7 +125,7 @@ export class Practitioner {
       notAfter: at + validForMs,
       nonce: toBase64url(crypto.getRandomValues(new Uint8Array(16))),
     };
-    return signDocument(Request, document, [this.#signer]);
+    return signOwn(Request, document, [this.#signer]);
   }
 
   /** Hands the request in; again while the relay cannot be reached, which changes nothing. */
@@ -189,11 +188,10 @@ export class Practitioner {
   receipt(leg: VerifiedLeg, records: readonly string[], at: number = Date.now()): SignedBy<typeof OpenedReceipt> {
     if (!isProven(leg) || leg.state !== 'released')
       throw new ClientError('NOT_RELEASED', `the leg to ${leg.region} is ${leg.state}`);
-    const { federation, requestId, page } = leg.outcome;
+    const { federation, requestId } = leg.outcome;
     const { region, transactionId: release } = leg;
-    const of = { federation, region, requestId, release, ...(page !== undefined && { page: page.number }) };
-    const document = { ...of, records: [...records], openedAt: at };
-    return signDocument(OpenedReceipt, document, [this.#signer]);
+    const document = { federation, region, requestId, release, records: [...records], openedAt: at };
+    return signOwn(OpenedReceipt, document, [this.#signer]);
   }
 }
 

@@ -1,3 +1,4 @@
+import { PublicKey } from '@yilian/pre';
 import { ProxyKey, parseSigned, type SignedBy } from '@yilian/protocol';
 import { ClientError, checked } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
@@ -8,7 +9,7 @@ import { hasSignatures } from './signing.ts';
  * Checks where an organisation's proxy is and which key is sealed to, up to the region's roots.
  * @throws PROXY_KEY_INVALID CERTIFICATE_UNTRUSTED CERTIFICATE_EXPIRED CERTIFICATE_REVOKED
  */
-export function checkProxy(
+function checkProxy(
   view: FederationView,
   region: string,
   unchecked: SignedBy<typeof ProxyKey>,
@@ -20,6 +21,7 @@ export function checkProxy(
   if (proxy.federation !== view.federation || proxy.region !== region)
     throw new ClientError(code, 'the proxy is of another region', { party: proxy.mspId });
   if (!hasSignatures(signed, 'ES256')) throw new ClientError(code, 'a proxy key has one signature');
+  checked(code, 'the proxy’s key is none', () => PublicKey.fromBase64url(proxy.key), proxy.mspId);
   requireSigner(code, signed, { trusts: view.trusts(region), mspId: proxy.mspId, role: 'proxy' }, at);
   return proxy;
 }

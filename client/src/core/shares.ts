@@ -19,10 +19,10 @@ import {
   type Outcome,
   type Release,
   type ReleasedRecord,
+  ROLE_ATTRIBUTE,
   type Trust,
 } from '@yilian/protocol';
 import { ClientError, checked } from './client-error.ts';
-import { ROLE_ATTRIBUTE } from './identity.ts';
 import { type PermittedScope, permittedScopes } from './outcomes.ts';
 
 /** What a release is about, and the transaction that made it. */

@@ -8,9 +8,20 @@ import {
   signDocument,
 } from '@yilian/protocol';
 import type { Static, TSchema } from 'typebox';
-import { ClientError } from './client-error.ts';
+import { ClientError, checked } from './client-error.ts';
 
 const CERTIFICATE = /^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?$/;
+
+/** Signs a document made of what the caller gave. @throws ARGUMENT_INVALID when it does not fit its schema */
+export function signOwn<S extends TSchema>(
+  kind: DocumentType<S>,
+  document: Static<S>,
+  signers: readonly DocumentSigner[],
+): Signed<Static<S>> {
+  return checked('ARGUMENT_INVALID', `no ${kind.type} can be made of this`, () =>
+    signDocument(kind, document, signers),
+  );
+}
 
 /** Adds one more party's signature to a signed document, of which nothing else changes. */
 export function countersign<S extends TSchema>(
@@ -18,7 +29,7 @@ export function countersign<S extends TSchema>(
   kind: DocumentType<S>,
   signer: DocumentSigner,
 ): Signed<Static<S>> {
-  const { signatures } = signDocument(kind, signed.document, [signer]);
+  const { signatures } = signOwn(kind, signed.document, [signer]);
   return parseSigned(kind, { ...signed, signatures: [...signed.signatures, ...signatures] });
 }
 

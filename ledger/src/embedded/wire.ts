@@ -17,7 +17,6 @@ const SEEK_POSITION: Shape = { 1: {}, 2: {}, 3: { 1: 'varint' }, 4: {} };
 const CHAINCODE_INPUT: Shape = { 1: 'bytes', 2: PAIR, 3: 'varint' };
 const CHAINCODE_SPEC: Shape = { 1: 'varint', 2: TRIPLE, 3: CHAINCODE_INPUT, 4: 'varint' };
 const PROPOSED: Shape = { 1: 'bytes', 2: 'bytes', 3: PAIR, 4: 'bytes' };
-const BLOCK_HEADER: Shape = { 1: 'varint', 2: 'bytes', 3: 'bytes' };
 const READ: Shape = { 1: 'bytes', 2: { 1: 'varint', 2: 'varint' } };
 const RANGE: Shape = {
   1: 'bytes',
@@ -33,7 +32,6 @@ const RANGE: Shape = {
  */
 export const read = {
   evaluateRequest: reader(gateway.EvaluateRequest, PROPOSED),
-  endorseResponse: reader(gateway.EndorseResponse, { 1: ENVELOPE }),
   endorseRequest: reader(gateway.EndorseRequest, PROPOSED),
   submitRequest: reader(gateway.SubmitRequest, { 1: 'bytes', 2: 'bytes', 3: ENVELOPE }),
   signedCommitStatusRequest: reader(gateway.SignedCommitStatusRequest, PAIR),
@@ -76,14 +74,9 @@ export const read = {
     3: { 1: 'bytes', 2: 'varint', 3: 'bytes' },
     4: { 1: 'bytes', 2: PAIR },
   }),
-  blockHeader: reader(common.BlockHeader, BLOCK_HEADER),
+  blockHeader: reader(common.BlockHeader, { 1: 'varint', 2: 'bytes', 3: 'bytes' }),
   blockMetadata: reader(common.BlockMetadata, { 1: 'bytes' }),
   metadata: reader(common.Metadata, { 1: 'bytes', 2: TRIPLE }),
-  ordererBlockMetadata: reader(common.OrdererBlockMetadata, { 1: { 1: 'varint' }, 2: 'bytes' }),
-  deliverResponse: reader(peer.DeliverResponse, {
-    1: 'varint',
-    2: { 1: BLOCK_HEADER, 2: { 1: 'bytes' }, 3: { 1: 'bytes' } },
-  }),
 };
 
 /** A reader that throws on anything but a well-formed message. Fields it does not know may be there. */
