@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/compile';
 import { ProtocolError } from './errors.ts';
 import {
   Bookmark,
@@ -125,10 +125,11 @@ export const Outcome = Type.Object(
 export type Outcome = Static<typeof Outcome>;
 export type Release = NonNullable<Outcome['release']>;
 
-/** Compiles a parser for bytes or JSON that must satisfy `schema`. @throws DOCUMENT_MALFORMED */
+/** A parser of what must satisfy `schema`, compiled when first used. It throws DOCUMENT_MALFORMED. */
 export function parser<S extends TSchema>(what: string, schema: S): (value: unknown) => Static<S> {
-  const validator = Compile(schema);
+  let validator: Validator | undefined;
   return (value) => {
+    validator ??= Compile(schema) as unknown as Validator;
     if (validator.Check(value)) return value as Static<S>;
     const [first] = validator.Errors(value);
     throw new ProtocolError('DOCUMENT_MALFORMED', `${what}${first?.instancePath ?? ''} ${first?.message ?? ''}`);

@@ -42,7 +42,16 @@ export function documentType<S extends TSchema>(type: string, schema: S): Docume
     { type: Type.Literal(type), document: schema, signatures: Type.Array(Signature, { minItems: 1, maxItems: 16 }) },
     { additionalProperties: false },
   );
-  return { type, schema, signed, validator: Compile(signed) as unknown as Validator };
+  let compiled: Validator | undefined;
+  return {
+    type,
+    schema,
+    signed,
+    get validator() {
+      compiled ??= Compile(signed) as unknown as Validator;
+      return compiled;
+    },
+  };
 }
 
 /** `yilian/<type>/v1`, a zero byte, and the document as RFC 8785 JSON: what is signed and hashed. */

@@ -116,12 +116,12 @@ export class Grants {
     if (row === undefined || row.stage !== 'held') return;
     const entry = await this.#entry(grantId);
     if (entry === undefined) return;
-    if (entry.revokedAt !== undefined) return this.#end(grantId, entry.revocation);
+    if (entry.revokedAt !== undefined) return void this.#end(grantId, entry.revocation);
     if (clock.now() > row.notAfter) return this.#endExpired(row);
     const scopeKeys = await chain.scopeKeys(row.pseudonym);
     const current = (scope: GrantedScope) =>
       scopeKeys.some(({ document }) => document.scope === scope.scope && document.key === scope.key);
-    if (!row.scopes.some(current)) return this.#end(grantId);
+    if (!row.scopes.some(current)) return void this.#end(grantId);
     if (!row.acknowledged && entry.acknowledgedBy.includes(this.#options.mspId)) book.acknowledged(grantId);
   }
 
@@ -229,7 +229,7 @@ export class Grants {
     const { signingKey } = await this.#options.chain.patient(grant.pseudonym);
     await this.#serial.run(grantId, async () => {
       const { fragments, book, clock } = this.#options;
-      if (fragments.get(grantId) !== undefined) return this.#end(grantId, revocation);
+      if (fragments.get(grantId) !== undefined) return void this.#end(grantId, revocation);
       const { pseudonym, notAfter } = grant;
       book.refuse(
         { grantId, commitment, pseudonym, signingKey, receivingKey: '', notAfter, scopes: [] },

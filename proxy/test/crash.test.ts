@@ -4,12 +4,13 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Step } from '../src/failpoints.ts';
 import { HOME, TestFederation, type TestGrant } from './federation.ts';
 
 /** The program itself as a process, killed at its own steps and started again on the same folder. */
 const OWN = 'CommissionA';
+vi.setConfig({ testTimeout: 60_000 });
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 let federation: TestFederation;
 let configFile: string;

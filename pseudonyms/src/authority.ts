@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { appendFile } from 'node:fs/promises';
 import {
   documentId,
   identifyAny,
@@ -11,20 +10,18 @@ import {
   type SignedBy,
   toBase64url,
 } from '@yilian/protocol';
+import type { Books } from './books.ts';
 import { PseudonymError } from './errors.ts';
-import { normaliseResidentId } from './national-id.ts';
+import { normaliseId } from './national-id.ts';
 import { type PseudonymReply, PseudonymRequest } from './request.ts';
 
 export interface AuthorityOptions {
   readonly federation: string;
-  /** The PRF key: 32 bytes nobody else holds. */
-  readonly key: Uint8Array;
-  readonly keyEpoch: number;
+  readonly books: Books;
+  readonly keyEpoch?: number;
   /** The regions the main chain registers. */
   readonly regions: () => Promise<readonly RegionEntry[]>;
-  /** One line of JSON for each pseudonym given: when, to whom, on what evidence; never the number or the pseudonym. */
-  readonly auditFile: string;
-  /** How many pseudonyms one organisation may ask for in a minute. */
+  /** How many pseudonyms one organisation may ask for in a minute. Default: 120. */
   readonly perMinute?: number;
   readonly clock?: () => number;
 }
@@ -39,7 +36,7 @@ const PER_MINUTE = 120;
 export class PseudonymAuthority {
   readonly #options: AuthorityOptions;
   readonly #clock: () => number;
-  readonly #seen = new Map<string, number>();
+  /** Times of the last minute's requests, by organisation. */
   readonly #recent = new Map<string, number[]>();
 
   constructor(options: AuthorityOptions) {
@@ -48,57 +45,40 @@ export class PseudonymAuthority {
   }
 
   /**
+   * The pseudonym a hospital's signed request asks for, once it is in the audit log.
    * @throws MALFORMED FEDERATION_MISMATCH SIGNER_UNTRUSTED ROLE_REQUIRED DOCUMENT_STALE REPLAYED TOO_MANY_REQUESTS
-   *   NATIONAL_ID_INVALID AUDIT_UNAVAILABLE
+   *   NATIONAL_ID_INVALID SYSTEM_UNKNOWN AUDIT_UNAVAILABLE REGISTRY_UNAVAILABLE
    */
   async answer(value: unknown): Promise<PseudonymReply> {
     const at = this.#clock();
-    const { federation, key, keyEpoch } = this.#options;
-    const signed = this.#parsed(value);
+    const { federation, books, keyEpoch = 1 } = this.#options;
+    const signed = parse(value);
     const { document } = signed;
+    const { region, system, evidence } = document;
     if (document.federation !== federation) throw new PseudonymError('FEDERATION_MISMATCH', 'another federation');
     if (Math.abs(at - document.signedAt) > WINDOW_MS)
       throw new PseudonymError('DOCUMENT_STALE', 'signed too long ago or in the future');
     const mspId = await this.#hospital(signed, at);
-    this.#once(documentId(PseudonymRequest.type, document), at);
-    this.#requireRate(mspId, at);
-    const id = normaliseResidentId(document.nationalId);
-    const pseudonym = prf(key, 'pseudonym', document.system, id);
-    const line = {
-      at,
-      mspId,
-      region: document.region,
-      evidence: document.evidence,
-      tag: toBase64url(prf(key, 'audit', toBase64url(pseudonym))),
-    };
-    try {
-      await appendFile(this.#options.auditFile, `${JSON.stringify(line)}\n`, { mode: 0o600 });
-    } catch (cause) {
-      throw new PseudonymError('AUDIT_UNAVAILABLE', 'nothing is given out that cannot be logged', { cause });
-    }
+    if (!books.first(documentId(PseudonymRequest.type, document), at, document.signedAt + 2 * WINDOW_MS))
+      throw new PseudonymError('REPLAYED', 'this request came before');
+    this.#requireRate(`${region}/${mspId}`, at);
+    const pseudonym = prf(books.key, 'pseudonym', system, normaliseId(system, document.nationalId));
+    const tag = toBase64url(prf(books.key, 'audit', toBase64url(pseudonym)));
+    await books.log({ at, region, mspId, system, evidence, tag });
     return { pseudonym: toBase64url(pseudonym), keyEpoch };
   }
 
-  #parsed(value: unknown): SignedBy<typeof PseudonymRequest> {
-    try {
-      return parseSigned(PseudonymRequest, value);
-    } catch (cause) {
-      // The schema's message may quote the number: it is not passed on.
-      throw new PseudonymError('MALFORMED', 'not a signed pseudonym request', { cause });
-    }
-  }
-
+  /** The organisation whose hospital role signed, validated up to its region's roots on the main chain. */
   async #hospital(signed: SignedBy<typeof PseudonymRequest>, at: number): Promise<string> {
     const region = (await this.#options.regions()).find((entry) => entry.region === signed.document.region);
     if (region === undefined || region.frozen)
       throw new PseudonymError('SIGNER_UNTRUSTED', 'no such region in good standing');
     try {
-      const [identity, ...others] = requireCertificateSignatures(signed, (certificate) =>
+      const [identity] = requireCertificateSignatures(signed, (certificate) =>
         identifyAny(region.trusts, certificate, at),
       );
-      if (others.length > 0 || identity.attributes[ROLE_ATTRIBUTE] !== 'hospital') {
+      if (signed.signatures.length > 1 || identity.attributes[ROLE_ATTRIBUTE] !== 'hospital')
         throw new PseudonymError('ROLE_REQUIRED', 'a hospital asks for pseudonyms');
-      }
       return identity.mspId;
     } catch (cause) {
       if (cause instanceof ProtocolError) throw new PseudonymError('SIGNER_UNTRUSTED', cause.code, { cause });
@@ -106,17 +86,20 @@ export class PseudonymAuthority {
     }
   }
 
-  #once(id: string, at: number): void {
-    for (const [seen, until] of this.#seen) if (until < at) this.#seen.delete(seen);
-    if (this.#seen.has(id)) throw new PseudonymError('REPLAYED', 'this request came before');
-    this.#seen.set(id, at + 2 * WINDOW_MS);
-  }
-
-  #requireRate(mspId: string, at: number): void {
-    const recent = (this.#recent.get(mspId) ?? []).filter((time) => time > at - WINDOW_MS);
+  #requireRate(organisation: string, at: number): void {
+    const recent = (this.#recent.get(organisation) ?? []).filter((time) => time > at - WINDOW_MS);
     if (recent.length >= (this.#options.perMinute ?? PER_MINUTE))
       throw new PseudonymError('TOO_MANY_REQUESTS', 'too many pseudonyms in a minute');
-    this.#recent.set(mspId, [...recent, at]);
+    this.#recent.set(organisation, [...recent, at]);
+  }
+}
+
+function parse(value: unknown): SignedBy<typeof PseudonymRequest> {
+  try {
+    return parseSigned(PseudonymRequest, value);
+  } catch {
+    // Neither the message nor the cause is passed on: they may quote the number.
+    throw new PseudonymError('MALFORMED', 'not a signed pseudonym request');
   }
 }
 

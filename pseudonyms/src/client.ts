@@ -7,6 +7,8 @@ import { PseudonymReply, PseudonymRequest } from './request.ts';
 export interface PseudonymiseOptions {
   readonly federation: string;
   readonly region: string;
+  /** The system of the identity number; {@link RESIDENT_ID} when left out. */
+  readonly system?: string;
   readonly nationalId: string;
   /** SHA-256 of the evidence of identity, base64url. */
   readonly evidence: string;
@@ -18,17 +20,20 @@ export interface PseudonymiseOptions {
 const TIMEOUT_MS = 10_000;
 const parseReply = parser('pseudonym', PseudonymReply);
 
-/** Hospital side: asks the authority at `url` for a person's pseudonym. @throws PseudonymError with the authority's code, or UNREACHABLE */
+/**
+ * Hospital side: asks the authority at `url` for a person's pseudonym.
+ * @throws PseudonymError with the authority's code, or UNREACHABLE
+ */
 export async function pseudonymise(
   url: string,
   { signer, signal, ...asked }: PseudonymiseOptions,
 ): Promise<PseudonymReply> {
   const document = {
-    ...asked,
     system: RESIDENT_ID,
+    ...asked,
     signedAt: Date.now(),
     nonce: toBase64url(randomBytes(16)),
-  } as const;
+  };
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   let body: unknown;

@@ -1,19 +1,20 @@
+import { PseudonymError } from './errors.ts';
 import { readConfig, startPseudonyms } from './service.ts';
 
-const [, , configFile] = process.argv;
-if (configFile === undefined) {
-  process.stderr.write('usage: CONFIG.json\n');
+/** `node main.ts CONFIG.json` */
+const [, , file] = process.argv;
+try {
+  if (file === undefined) throw new PseudonymError('CONFIG_INVALID', 'usage: CONFIG.json');
+  const service = await startPseudonyms(await readConfig(file));
+  process.stdout.write(`${JSON.stringify({ ready: true, url: service.url })}\n`);
+  const stop = (): void => {
+    void service.close().then(() => process.exit(0));
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+} catch (error) {
+  const { code, message } =
+    error instanceof PseudonymError ? error : { code: 'INTERNAL', message: 'the service cannot start' };
+  process.stderr.write(`${JSON.stringify({ code, message })}\n`);
   process.exit(2);
 }
-const service = await startPseudonyms(
-  await readConfig(configFile).catch((error: unknown) => {
-    process.stderr.write(`CONFIG_INVALID: ${error instanceof Error ? error.message : 'unreadable'}\n`);
-    process.exit(2);
-  }),
-);
-const stop = (): void => {
-  void service.close().then(() => process.exit(0));
-};
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);
-process.stdout.write(`${JSON.stringify({ ready: true, url: service.url })}\n`);

@@ -1,6 +1,5 @@
-import { documentType, FederationId, Hash, Nonce, RegionId, Time } from '@yilian/protocol';
+import { documentType, FederationId, Hash, Nonce, Pseudonym, RegionId, Time } from '@yilian/protocol';
 import { type Static, Type } from 'typebox';
-import { RESIDENT_ID } from './national-id.ts';
 
 /** A hospital asks for the pseudonym of a person it sees. Signed by the hospital's certificate; goes to the authority alone. */
 export const PseudonymRequest = documentType(
@@ -9,8 +8,9 @@ export const PseudonymRequest = documentType(
     {
       federation: FederationId,
       region: RegionId,
-      system: Type.Literal(RESIDENT_ID),
-      nationalId: Type.String({ minLength: 18, maxLength: 32 }),
+      /** The system of identity numbers: a URI. */
+      system: Type.String({ pattern: '^[a-z]+:[A-Za-z0-9.:/_-]{1,120}$' }),
+      nationalId: Type.String({ minLength: 1, maxLength: 64 }),
       /** SHA-256 of the evidence of identity that the hospital keeps. */
       evidence: Hash,
       signedAt: Time,
@@ -22,7 +22,7 @@ export const PseudonymRequest = documentType(
 export type PseudonymRequest = Static<typeof PseudonymRequest.schema>;
 
 export const PseudonymReply = Type.Object(
-  { pseudonym: Hash, keyEpoch: Type.Integer({ minimum: 1 }) },
+  { pseudonym: Pseudonym, keyEpoch: Type.Integer({ minimum: 1 }) },
   { additionalProperties: false },
 );
 export type PseudonymReply = Static<typeof PseudonymReply>;

@@ -1,17 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { connect } from '@yilian/ledger';
+import { readFile, stat } from 'node:fs/promises';
+import rateLimit from '@fastify/rate-limit';
+import { type Connection, connect } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
-import { FederationId, MspId, parser } from '@yilian/protocol';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { type Static, Type } from 'typebox';
+import { FederationId, MspId, parser, type RegionEntry } from '@yilian/protocol';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { destination, type Logger, pino } from 'pino';
+import { type Static, type TProperties, Type } from 'typebox';
 import { PseudonymAuthority } from './authority.ts';
+import { Books } from './books.ts';
 import { PseudonymError } from './errors.ts';
 
 const File = Type.String({ minLength: 1, maxLength: 4096 });
-const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
-  Type.Object(properties, { additionalProperties: false });
+const object = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });
 
 /** Configuration of the pseudonym service. */
 export const PseudonymConfig = object({
@@ -20,19 +20,40 @@ export const PseudonymConfig = object({
   folder: File,
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+  /** A peer of the main chain, and an identity that may read there: who hospitals are is looked up there. */
   main: object({
     address: Type.String({ minLength: 3, maxLength: 255 }),
     channel: Type.String({ pattern: '^[a-z][a-z0-9.-]{0,248}$' }),
     mspId: MspId,
     certificateFile: File,
     privateKeyFile: File,
+    tlsRootsFile: Type.Optional(File),
   }),
+  /** Pseudonyms one organisation may ask for in a minute. Default: 120. */
+  perMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  logLevel: Type.Optional(Type.String({ pattern: '^(trace|debug|info|warn|error|fatal|silent)$' })),
 });
 export type PseudonymConfig = Static<typeof PseudonymConfig>;
 
+export interface PseudonymDependencies {
+  /** To a peer of the main chain; the caller closes it. Default: by `config.main`. */
+  readonly connection?: Connection;
+  /** Epoch milliseconds. */
+  readonly clock?: () => number;
+}
+
+/** The service, which does not listen. */
+export interface Pseudonyms {
+  readonly app: FastifyInstance;
+  readonly close: () => Promise<void>;
+}
+
 const parseConfig = parser('pseudonym configuration', PseudonymConfig);
 const BODY_BYTES = 16 * 1024;
-const REGISTRY_TTL_MS = 5_000;
+const CONNECTIONS = 512;
+const REGISTRY_TTL_MS = 1_000;
+/** Of one address, before any signature is looked at. */
+const CALLS_PER_MINUTE = 6_000;
 
 /** @throws CONFIG_INVALID */
 export async function readConfig(file: string): Promise<PseudonymConfig> {
@@ -43,71 +64,109 @@ export async function readConfig(file: string): Promise<PseudonymConfig> {
   }
 }
 
-/** The service's routes; does not listen. */
-export function buildApp(authority: PseudonymAuthority): FastifyInstance {
-  const app = Fastify({ bodyLimit: BODY_BYTES, requestTimeout: 15_000, http: { headersTimeout: 5_000 } });
-  app.setErrorHandler((error, _request, reply) => {
-    const known = error instanceof PseudonymError ? error : undefined;
-    const malformed =
-      known === undefined && error instanceof Error && 'statusCode' in error && Number(error.statusCode) < 500;
-    const code = known?.code ?? (malformed ? 'MALFORMED' : 'INTERNAL');
-    void reply.code(known?.status ?? (malformed ? 400 : 500)).send({ code, message: known?.message ?? 'refused' });
+/** Builds the service; the PRF key is made the first time. @throws CONFIG_INVALID */
+export async function buildPseudonyms(
+  config: PseudonymConfig,
+  dependencies: PseudonymDependencies = {},
+): Promise<Pseudonyms> {
+  const { federation, main, perMinute } = config;
+  const { clock } = dependencies;
+  const connection = dependencies.connection ?? (await connectTo(main));
+  const books = await Books.open(config.folder);
+  const authority = new PseudonymAuthority({
+    federation,
+    books,
+    regions: registry(new MainChain(connection, main.channel)),
+    ...(perMinute !== undefined && { perMinute }),
+    ...(clock !== undefined && { clock }),
   });
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ code: 'UNKNOWN_ROUTE', message: 'no such route' }),
-  );
-  app.post('/v1/pseudonyms', ({ body }) => authority.answer(body));
-  app.get('/ready', () => ({ ready: true }));
+  const app = await createServer(authority, pino({ level: config.logLevel ?? 'info' }, destination(2)));
+  return {
+    app,
+    async close() {
+      await app.close();
+      await books[Symbol.asyncDispose]();
+      if (dependencies.connection === undefined) connection.close();
+    },
+  };
+}
+
+/** Builds the service and listens. */
+export async function startPseudonyms(
+  config: PseudonymConfig,
+  dependencies: PseudonymDependencies = {},
+): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
+  const { app, close } = await buildPseudonyms(config, dependencies);
+  try {
+    return { url: await app.listen({ host: config.host, port: config.port }), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function createServer(authority: PseudonymAuthority, log: Logger): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 15_000,
+    http: { headersTimeout: 5_000 },
+  });
+  app.server.maxConnections = CONNECTIONS;
+  await app.register(rateLimit, { max: CALLS_PER_MINUTE, timeWindow: 60_000, errorResponseBuilder: tooMany });
+  app.setErrorHandler(async (error, _request, reply) => {
+    const { code, message, status } = refusal(error);
+    log.info({ code }, 'refused');
+    return reply.status(status).send({ code, message });
+  });
+  app.setNotFoundHandler(async () => {
+    throw new PseudonymError('NOT_FOUND', 'there is nothing here');
+  });
+  app.post('/v1/pseudonyms', async ({ body }) => authority.answer(body));
+  app.get('/health', async () => ({ healthy: true }));
+  app.get('/ready', async () => ({ ready: true }));
   return app;
 }
 
-/** Starts the service; the PRF key is made the first time. */
-export async function startPseudonyms(
-  config: PseudonymConfig,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  await mkdir(config.folder, { recursive: true, mode: 0o700 });
-  const { main } = config;
-  const certificate = await readFile(main.certificateFile, 'utf8');
-  const privateKey = await readFile(main.privateKeyFile, 'utf8');
-  const connection = connect({ client: main.address, identity: { mspId: main.mspId, certificate }, privateKey });
-  const chain = new MainChain(connection, main.channel);
-  let known: { readonly at: number; readonly regions: ReturnType<MainChain['regions']> } | undefined;
-  const regions = async () => {
-    if (known === undefined || Date.now() - known.at > REGISTRY_TTL_MS)
-      known = { at: Date.now(), regions: chain.regions() };
+/** What a caller is told: no text of an error nobody foresaw, which might quote a number. */
+function refusal(error: unknown): PseudonymError {
+  if (error instanceof PseudonymError) return error;
+  const { statusCode } = error as { readonly statusCode?: unknown };
+  if (statusCode === 413) return new PseudonymError('TOO_LARGE', 'the body is too large');
+  if (typeof statusCode === 'number' && statusCode < 500) return new PseudonymError('MALFORMED', 'not readable');
+  return new PseudonymError('INTERNAL', 'the service failed');
+}
+
+function tooMany(): PseudonymError {
+  return new PseudonymError('TOO_MANY_REQUESTS', 'slow down');
+}
+
+/** The registered regions, read anew when older than a second. */
+function registry(chain: MainChain): () => Promise<readonly RegionEntry[]> {
+  let known: { readonly until: number; readonly regions: Promise<readonly RegionEntry[]> } | undefined;
+  return async () => {
+    if (known === undefined || performance.now() > known.until) {
+      const regions = chain.regions().then((states) => states.map(({ entry }) => entry));
+      known = { until: performance.now() + REGISTRY_TTL_MS, regions };
+    }
     try {
-      return (await known.regions).map(({ entry }) => entry);
+      return await known.regions;
     } catch (cause) {
       known = undefined;
       throw new PseudonymError('REGISTRY_UNAVAILABLE', 'the main chain does not answer', { cause });
     }
   };
-  const key = await prfKey(join(config.folder, 'prf.key'));
-  const authority = new PseudonymAuthority({
-    federation: config.federation,
-    key,
-    keyEpoch: 1,
-    regions,
-    auditFile: join(config.folder, 'audit.log'),
-  });
-  const app = buildApp(authority);
-  const url = await app.listen({ host: config.host, port: config.port });
-  return {
-    url,
-    async close() {
-      await app.close();
-      connection.close();
-    },
-  };
 }
 
-async function prfKey(file: string): Promise<Uint8Array> {
-  try {
-    await writeFile(file, randomBytes(32), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
-  const key = await readFile(file);
-  if (key.length !== 32) throw new PseudonymError('CONFIG_INVALID', 'the PRF key is damaged');
-  return new Uint8Array(key);
+async function connectTo(main: PseudonymConfig['main']): Promise<Connection> {
+  const { address, mspId, certificateFile, privateKeyFile, tlsRootsFile } = main;
+  if (((await stat(privateKeyFile)).mode & 0o077) !== 0)
+    throw new PseudonymError('CONFIG_INVALID', 'the private key must be readable by its owner alone (0600)');
+  return connect({
+    client: address,
+    identity: { mspId, certificate: await readFile(certificateFile, 'utf8') },
+    privateKey: await readFile(privateKeyFile, 'utf8'),
+    ...(tlsRootsFile !== undefined && { tls: { roots: await readFile(tlsRootsFile, 'utf8') } }),
+  });
 }

@@ -1,5 +1,6 @@
 import {
   AccessQuery,
+  ConsentDenial,
   Envelope,
   Grant,
   Hash,
@@ -73,6 +74,8 @@ export type GrantStatus = Static<typeof GrantStatus>;
 
 /** POST /v1/revocations */
 export const RevocationSubmission = Revocation.signed;
+/** POST /v1/denials: a patient's no to a request that waits for consent in this region. */
+export const DenialSubmission = ConsentDenial.signed;
 export const Submitted = object({ transactionId: TransactionId });
 export type Submitted = Static<typeof Submitted>;
 

@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import {
   type AccessQuery,
+  type ConsentDenial,
   digest,
   type Grant,
   type KeyCertificate,
@@ -23,6 +24,7 @@ import {
   AnswerReply,
   DeadLetterParameter,
   DeadLettersReply,
+  DenialSubmission,
   EnvelopeBody,
   ErrorReply,
   FederationReply,
@@ -69,6 +71,8 @@ export interface Services {
 const BODY_BYTES = 256 * 1024;
 const GRANT_BYTES = 1024 * 1024;
 const RATE_WINDOW_MS = 60_000;
+/** A whole region speaks through one relay; how much its organisations may ask is the quota's business. */
+const RELAY_FACTOR = 20;
 const OPEN_PATHS = new Set(['/health', '/ready', '/metrics']);
 const errors = { '4xx': ErrorReply, '5xx': ErrorReply };
 
@@ -110,11 +114,11 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
       info: { title: 'Yilian relay', version: '1', description: 'HTTP interface of a region’s relay.' },
     },
   });
-  await app.register(async (scope) => routes(scope, services));
+  await app.register(async (scope) => routes(scope, services, limits.requestsPerMinute * RELAY_FACTOR));
   return app;
 }
 
-function routes(scope: FastifyInstance, services: Services): void {
+function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinute: number): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   const { registry, requests, receipts, exchange, events, deadLetters, health } = services;
   const answers = <S>(schema: S) => ({ 200: schema, ...errors });
@@ -146,6 +150,9 @@ function routes(scope: FastifyInstance, services: Services): void {
   );
   app.post('/v1/revocations', { schema: { body: RevocationSubmission, response: answers(Submitted) } }, ({ body }) =>
     registry.revoke(body as SignedBy<typeof Revocation>),
+  );
+  app.post('/v1/denials', { schema: { body: DenialSubmission, response: answers(Submitted) } }, ({ body }) =>
+    registry.decline(body as SignedBy<typeof ConsentDenial>),
   );
   app.post('/v1/accesses', { schema: { body: AccessSubmission, response: answers(AccessesReply) } }, ({ body }) =>
     registry.accesses(body as SignedBy<typeof AccessQuery>),
@@ -181,8 +188,11 @@ function routes(scope: FastifyInstance, services: Services): void {
   app.post('/v1/receipts', { schema: { body: ReceiptSubmission, response: answers(ReceiptReply) } }, ({ body }) =>
     receipts.submit(body.receipt as SignedBy<typeof OpenedReceipt>),
   );
-  app.post('/v1/relay', { schema: { body: EnvelopeBody, response: answers(EnvelopeBody) } }, ({ body }) =>
-    exchange.receive(body),
+  const rateLimitOfRelays = { max: relayRequestsPerMinute, timeWindow: RATE_WINDOW_MS };
+  app.post(
+    '/v1/relay',
+    { config: { rateLimit: rateLimitOfRelays }, schema: { body: EnvelopeBody, response: answers(EnvelopeBody) } },
+    ({ body }) => exchange.receive(body),
   );
 
   const onRequest = async (request: { headers: Record<string, string | string[] | undefined> }) =>

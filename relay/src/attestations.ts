@@ -47,6 +47,7 @@ const parseAttest = parser('attestation reply', AttestReply);
 const WITNESS_TIMEOUT_MS = 5000;
 const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_CACHED = 512;
+const MAX_CACHED_CHARACTERS = 65_536;
 
 /** The witnesses of one network: whoever signs what its organisations' peers have committed. */
 export class Witnesses {
@@ -101,7 +102,7 @@ export class Witnesses {
     });
     const proof = ballot.proof();
     if (this.#proofs.size >= MAX_CACHED) this.#proofs.clear();
-    this.#proofs.set(key, proof);
+    if (proof.envelope.length <= MAX_CACHED_CHARACTERS) this.#proofs.set(key, proof);
     return proof;
   }
 

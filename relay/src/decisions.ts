@@ -85,7 +85,7 @@ export class Decisions {
     const priority = 1 + rank + (request.document.priority === 'urgent' ? 0 : URGENT_LEAD);
     await queues.add('decide', 'decide', requestId, { request, keyCertificate }, { priority });
     failpoint('decide.queued');
-    return this.#reply(requestId, await waiting.signal);
+    return await this.#reply(requestId, await waiting.signal);
   }
 
   /** Has a waiting request decided again, because consent changed or its time is over. @throws QUEUE_UNAVAILABLE */

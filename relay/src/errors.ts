@@ -100,7 +100,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-export function statusOf(code: string): number {
+function statusOf(code: string): number {
   return STATUS[code] ?? (code.endsWith('_UNKNOWN') ? 404 : 422);
 }
 

@@ -12,6 +12,8 @@ const parseAsk = parser('ask', AskBody);
 const parseReceipt = parser('receipt', ReceiptBody);
 /** Refusals that are about the moment, not about the question: the asker hears them as HTTP and tries again. */
 const PASSING = new Set(['BUSY', 'QUEUE_UNAVAILABLE', 'VIEW_STALE', 'LEDGER_UNAVAILABLE', 'INTERNAL']);
+/** Decided, but the answer cannot be put together yet. */
+const UNFINISHED = new Set(['ATTESTATIONS_MISSING', 'SHARES_MISSING', 'HEADER_REPLACED']);
 
 /** What other regions' relays send; every answer to an envelope is an envelope. */
 export class Exchange {
@@ -62,7 +64,7 @@ export class Exchange {
     } catch (error) {
       const { code, message } = refusal(error);
       if (PASSING.has(code)) throw error;
-      if (code === 'ATTESTATIONS_MISSING' || code === 'SHARES_MISSING') return { state: 'pending' };
+      if (UNFINISHED.has(code)) return { state: 'pending' };
       return { state: 'refused', code, message };
     }
   }

@@ -1,6 +1,7 @@
 import type { MainChain } from '@yilian/main-chain';
 import type {
   AccessQuery,
+  ConsentDenial,
   Grant,
   KeyCertificate,
   OutcomeProof,
@@ -111,6 +112,12 @@ export class Registry {
   async revoke(revocation: SignedBy<typeof Revocation>): Promise<Submitted> {
     void this.#pass(revocation);
     const { transactionId } = await this.#options.chain.revoke(revocation);
+    return { transactionId };
+  }
+
+  /** The next scan has the request decided. @throws the contract's NOT_WAITING */
+  async decline(denial: SignedBy<typeof ConsentDenial>): Promise<Submitted> {
+    const { transactionId } = await this.#options.chain.decline(denial);
     return { transactionId };
   }
 

@@ -61,7 +61,8 @@ const PROXIES_TTL_MS = 5000;
 export async function buildRelay(config: RelayConfig, dependencies: RelayDependencies = {}): Promise<Relay> {
   const { federation, region, holders } = config;
   const limits = { ...LIMITS, ...config.limits };
-  const { fetch = globalThis.fetch } = dependencies;
+  const stopping = new AbortController();
+  const fetch = stoppable(dependencies.fetch ?? globalThis.fetch, stopping.signal);
   const log = dependencies.log ?? pino({ level: config.logLevel ?? 'info', base: { region } }, pino.destination(2));
   const secrets = await readSecrets(config);
   if (secrets.genesis.federation !== federation)
@@ -216,7 +217,9 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     events.close();
+    signals.release();
     await app.close();
+    stopping.abort();
     await scanner.stop();
     await queues.close();
     await checkpoints.stop();
@@ -272,5 +275,13 @@ function remember<T>(ttlMs: number, read: () => Promise<T>): () => Promise<T> {
   return async () => {
     if (known === undefined || Date.now() - known.at > ttlMs) known = { value: await read(), at: Date.now() };
     return known.value;
+  };
+}
+
+/** Calls under way end with the relay: what they were about is queued or on a chain. */
+function stoppable(fetch: typeof globalThis.fetch, stopping: AbortSignal): typeof globalThis.fetch {
+  return (input, init) => {
+    const signal = init?.signal == null ? stopping : AbortSignal.any([init.signal, stopping]);
+    return fetch(input, { ...init, signal });
   };
 }

@@ -89,8 +89,10 @@ export class Requests {
 
   /** `decide` records and decides at once where this region is a home itself; else `ask`. Both are idempotent. */
   async #record(requestId: string, request: SignedRequest, homes: readonly string[]): Promise<string> {
-    const { chain, region, assembly } = this.#options;
+    const { chain, region, assembly, metrics } = this.#options;
+    const ordered = metrics.phase('ordered');
     const setOut = () => {
+      ordered();
       failpoint('request.ordered');
       void this.#setOut(requestId, request, homes);
     };
@@ -126,7 +128,7 @@ export class Requests {
     const notes = await answers.notes(requestId).catch(() => new Map<string, LegNote>());
     const expected = entry.homes.length === 0 ? ['main'] : entry.homes;
     const legs = await Promise.all(
-      expected.map((home) =>
+      expected.map(async (home) =>
         home === region
           ? this.#ownLeg(requestId, entry)
           : legOf(

@@ -1,4 +1,4 @@
-import type { RegionalChain, WaitingRequest } from '@yilian/regional-chain';
+import type { RegionalChain, RequestEntry, WaitingRequest } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
 import type { Absences } from './absences.ts';
 import type { Answers } from './answers.ts';
@@ -27,6 +27,8 @@ export interface ScannerOptions {
 }
 
 const MAX_WAITING = 200;
+const PAGE = 1000;
+const MAX_SCANNED = 20_000;
 
 /** Anti-entropy: compares the chains with the queues and starts again whatever is missing. */
 export class Scanner {
@@ -82,7 +84,7 @@ export class Scanner {
   /** Requests without a last word: an answer that is here is mirrored, the others are asked for again. */
   async #pending(): Promise<void> {
     const { chain, region, answers, legs, absences, outcomes, metrics } = this.#options;
-    const pending = await chain.pending();
+    const pending = await allOf((last: RequestEntry | undefined) => chain.pending(last?.requestId));
     metrics.unsettled.set(pending.length);
     for (const { requestId, homes } of pending) {
       if (homes.length === 0) await absences.start(requestId);
@@ -96,7 +98,9 @@ export class Scanner {
 
   /** Requests that wait for consent: decided again when the patient's grants changed, or when their time is over. */
   async #waiting(): Promise<void> {
-    const waiting = await this.#options.chain.waiting();
+    const waiting = await allOf((last: WaitingRequest | undefined) =>
+      this.#options.chain.waiting('', last && `${last.request.document.pseudonym}/${last.requestId}`),
+    );
     const known = new Set(waiting.map(({ requestId }) => requestId));
     for (const requestId of this.#seen.keys()) if (!known.has(requestId)) this.#seen.delete(requestId);
     const start = waiting.length > MAX_WAITING ? this.#offset % waiting.length : 0;
@@ -106,9 +110,9 @@ export class Scanner {
     }
   }
 
-  async #changed({ requestId, request }: WaitingRequest): Promise<boolean> {
+  async #changed({ requestId, request, denial }: WaitingRequest): Promise<boolean> {
     const { pseudonym, keyCertificate, notAfter } = request.document;
-    if (Date.now() > notAfter) return true;
+    if (denial !== undefined || Date.now() > notAfter) return true;
     const grants = await this.#options.chain.grants(pseudonym, keyCertificate);
     const ripe = grants.filter(
       ({ grant, acknowledgedBy, revokedAt }) => acknowledgedBy.length >= grant.threshold || revokedAt !== undefined,
@@ -120,4 +124,15 @@ export class Scanner {
     this.#seen.set(requestId, look);
     return true;
   }
+}
+
+/** Pages of at most 1000 entries, to the end or to a bound that keeps one scan short. */
+async function allOf<T>(page: (last: T | undefined) => Promise<T[]>): Promise<T[]> {
+  const all: T[] = [];
+  let found: T[];
+  do {
+    found = await page(all.at(-1));
+    all.push(...found);
+  } while (found.length === PAGE && all.length < MAX_SCANNED);
+  return all;
 }

@@ -13,6 +13,7 @@ export class Signals {
   readonly #redis: RedisConnections;
   readonly #channel: string;
   readonly #local = new EventEmitter().setMaxListeners(0);
+  readonly #waiting = new Set<() => void>();
 
   constructor(redis: RedisConnections) {
     this.#redis = redis;
@@ -35,6 +36,11 @@ export class Signals {
     await this.#redis.commands.publish(this.#channel, `${requestId} ${JSON.stringify(signal)}`).catch(() => 0);
   }
 
+  /** Lets everybody who waits go, at the end. */
+  release(): void {
+    for (const giveUp of this.#waiting) giveUp();
+  }
+
   /** Listens until disposed. */
   on(requestId: string, listener: (signal: Signal) => void): Disposable {
     const name = requestId;
@@ -45,15 +51,18 @@ export class Signals {
   /** The next signal about a request that is no mere change, or undefined after `timeoutMs`. */
   next(requestId: string, timeoutMs: number): { readonly signal: Promise<Signal | undefined> } & Disposable {
     const { promise, resolve } = Promise.withResolvers<Signal | undefined>();
-    const timer = setTimeout(resolve, timeoutMs, undefined);
+    const giveUp = () => resolve(undefined);
+    const timer = setTimeout(giveUp, timeoutMs);
+    this.#waiting.add(giveUp);
     const listening = this.on(requestId, (signal) => {
       if (signal.kind !== 'changed') resolve(signal);
     });
     return {
       signal: promise,
-      [Symbol.dispose]() {
+      [Symbol.dispose]: () => {
         clearTimeout(timer);
-        resolve(undefined);
+        giveUp();
+        this.#waiting.delete(giveUp);
         listening[Symbol.dispose]();
       },
     };

@@ -92,8 +92,9 @@ function judgeRelease(
   { trusts, at, receivingKey: ownKey }: Expected,
 ): void {
   demand(receivingKey === ownKey, 'released to another key');
-  demand(headers.length === records.length, 'headers are missing');
-  for (const [index, record] of records.entries()) {
+  const over = at > usableUntil;
+  demand(headers.length === records.length || (over && headers.length === 0), 'headers are missing');
+  for (const [index, record] of headers.length === 0 ? [] : records.entries()) {
     const header = headers[index];
     demand(
       header?.recordId === record.recordId && digest(fromBase64url(header.header)) === record.headerHash,
@@ -110,7 +111,7 @@ function judgeRelease(
   for (const decision of scopes) {
     if (!decision.permitted || !released.has(decision.scope)) continue;
     const usable = decision.proxies.filter((mspId) => senders.has(mspId)).length;
-    demand(usable >= decision.threshold || at > usableUntil, 'shares are missing');
+    demand(usable >= decision.threshold || over, 'shares are missing');
   }
   const sizes = new Map(records.map(({ recordId, sizeBytes }) => [recordId, sizeBytes]));
   let total = 0;

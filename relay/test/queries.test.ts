@@ -104,6 +104,18 @@ describe('a query across regions', () => {
     expect(await north.chain.waiting(patient.pseudonym)).toEqual([]);
   });
 
+  it('denies a waiting request that the patient declines', async () => {
+    const patient = await patientOf(federation, north);
+    const { requestId } = await submit(south, doctor.ask(patient.pseudonym, { waitForConsent: true }));
+    await reached(south, requestId, 'waiting');
+    const stranger = await Patient.enrol(north);
+    const forged = await north.call('POST', '/v1/denials', stranger.denial(requestId));
+    expect(forged).toMatchObject({ status: 422, body: { code: 'NOT_WAITING' } });
+    expect((await north.call('POST', '/v1/denials', patient.denial(requestId))).status).toBe(200);
+    await reached(south, requestId, 'denied');
+    expect((await north.chain.outcome(requestId)).outcome.scopes).toMatchObject([{ reason: 'DECLINED' }]);
+  });
+
   it('lets a waiting request expire at its end', async () => {
     const patient = await patientOf(federation, north);
     const changes = { waitForConsent: true, notAfter: Date.now() + 1500 };
@@ -111,6 +123,7 @@ describe('a query across regions', () => {
     await reached(south, requestId, 'waiting');
     await reached(south, requestId, 'expired');
     await mirrored(south, requestId, 'expired');
+    expect((await north.chain.outcome(requestId)).outcome.release).toBeUndefined();
   });
 
   it('proves by the main chain that no region holds a patient', async () => {

@@ -36,7 +36,9 @@ const operator = { authorization: `Bearer ${OPERATOR_TOKEN}` };
 
 describe('the HTTP interface', () => {
   it('describes every route in OpenAPI 3.1, with schemas', async () => {
-    const description = (await inject(south, { url: '/v1/openapi.json' })).json();
+    const description: { openapi: string; paths: Record<string, Record<string, unknown>> } = (
+      await inject(south, { url: '/v1/openapi.json' })
+    ).json();
     expect(description.openapi).toBe('3.1.0');
     expect(Object.keys(description.paths).sort()).toEqual(
       [
@@ -45,6 +47,7 @@ describe('the HTTP interface', () => {
         '/v1/accesses',
         '/v1/dead-letters',
         '/v1/dead-letters/{id}/replay',
+        '/v1/denials',
         '/v1/federation',
         '/v1/grants',
         '/v1/grants/{id}',
@@ -60,7 +63,7 @@ describe('the HTTP interface', () => {
         '/v1/revocations',
       ].sort(),
     );
-    for (const [path, item] of Object.entries(description.paths as Record<string, Record<string, unknown>>)) {
+    for (const [path, item] of Object.entries(description.paths)) {
       for (const [method, operation] of Object.entries(item)) {
         const { requestBody, responses } = operation as { requestBody?: unknown; responses?: Record<string, unknown> };
         expect({ path, body: requestBody !== undefined }).toEqual({
@@ -73,7 +76,7 @@ describe('the HTTP interface', () => {
   });
 
   it('answers malformed bodies on every route with 4xx, a code and no stack', async () => {
-    const posts = ['patients', 'grants', 'revocations', 'requests', 'receipts', 'accesses', 'relay'];
+    const posts = ['patients', 'grants', 'revocations', 'requests', 'receipts', 'accesses', 'denials', 'relay'];
     const gets = ['key-certificates/', 'grants/', 'requests/', 'dead-letters/'];
     const check = ({ statusCode, body }: { statusCode: number; body: string }) => {
       expect(statusCode).toBeGreaterThanOrEqual(400);
@@ -131,7 +134,7 @@ describe('the HTTP interface', () => {
     ] as const;
     for (const [options, status, code] of cases) {
       const response = await inject(south, options);
-      expect([response.statusCode, response.json().code]).toEqual([status, code]);
+      expect([response.statusCode, response.json<{ code: string }>().code]).toEqual([status, code]);
     }
     const foreign = await north.call('POST', '/v1/requests', { request: doctor.ask(hash()) });
     expect(foreign).toMatchObject({ status: 422, body: { code: 'REGION_MISMATCH' } });

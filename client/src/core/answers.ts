@@ -68,9 +68,8 @@ export function verifyAnswer(view: FederationView, reply: AnswerReply, check: An
   if (statuses.size !== reply.status.legs.length)
     throw new ClientError('ANSWER_INCOMPLETE', 'the relay names a region twice');
   const answers = Map.groupBy(reply.answers, ({ region }) => region);
-  const times = [check.at, 'own'] as const;
   const absence = reply.absence && {
-    ...proveAbsence(view, reply.absence, check.request, times),
+    ...proveAbsence(view, reply.absence, check.request, [check.at]),
     proof: reply.absence,
   };
   const regions = new Set([...statuses.keys(), ...answers.keys(), ...check.homes]);
@@ -137,7 +136,7 @@ function verifyLeg(view: FederationView, region: string, answer: Answer, check: 
   try {
     if (answer.proof.network !== region)
       throw new ClientError('OUTCOME_INVALID', 'the proof is of another network than the answer');
-    const proven = proveDecision(view, answer.proof, [check.at, 'own']);
+    const proven = proveDecision(view, answer.proof, [check.at]);
     requireAnswerTo(check, view.federation, region, proven.outcome);
     const { outcome: state } = proven.outcome;
     return { ...proven, region, state, answer, trusts: view.trusts(region), at: check.at };

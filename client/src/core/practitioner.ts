@@ -14,7 +14,7 @@ import type { AnswerReply, RequestAccepted, RequestStatus } from '@yilian/relay/
 import { isProven, type ProvenLeg, type VerifiedAnswer, type VerifiedLeg, verifyAnswer } from './answers.ts';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
-import { retried } from './http.ts';
+import { pause, retried } from './http.ts';
 import { type OpenOptions, openRecordBody, openRecordHeader, type UnsealedRelease, unsealRelease } from './opening.ts';
 import type { RelayClient } from './relay-client.ts';
 import { certificateBytes, signOwn } from './signing.ts';
@@ -67,6 +67,8 @@ const DAY_MS = 86_400_000;
 const CLOCK_WINDOW_MS = MINUTE_MS;
 const ATTEMPTS = 4;
 const WAIT_MS = 250;
+/** After this many looks a word without its proof is taken for what it is. */
+const PROOF_ATTEMPTS = 20;
 
 /** What a practitioner's software does. */
 export class Practitioner {
@@ -136,10 +138,17 @@ export class Practitioner {
     return accepted;
   }
 
-  /** Waits until every leg has its final word. @throws the reason of an aborted signal */
+  /**
+   * Waits until every leg has its final word and the relay has each proof at hand, which may follow its word.
+   * @throws the reason of an aborted signal
+   */
   async await(relay: RelayClient, requestId: string, { signal, onStatus }: AwaitOptions = {}): Promise<AnswerReply> {
     for await (const status of relay.watch(requestId, { signal })) onStatus?.(status);
-    return retried(ATTEMPTS, WAIT_MS, () => relay.answer(requestId, signal), signal);
+    for (let attempt = 0; ; attempt += 1) {
+      const reply = await retried(ATTEMPTS, WAIT_MS, () => relay.answer(requestId, signal), signal);
+      if (attempt === PROOF_ATTEMPTS || !lacksProof(reply)) return reply;
+      await pause(WAIT_MS, signal);
+    }
   }
 
   /** Judges an answer against main-chain roots; only what it returns as proven can be opened. @throws as {@link verifyAnswer} */
@@ -193,6 +202,13 @@ export class Practitioner {
     const document = { federation, region, requestId, release, records: [...records], openedAt: at };
     return signOwn(OpenedReceipt, document, [this.#signer]);
   }
+}
+
+/** Whether a leg is final and its proof is not here yet. */
+function lacksProof({ status, answers, absence }: AnswerReply): boolean {
+  const proven = new Set(answers.map(({ region }) => region));
+  if (status.legs.length === 1 && status.legs[0]?.region === 'main') return absence === undefined;
+  return status.legs.some(({ region, state }) => state !== 'failed' && !proven.has(region));
 }
 
 function hexByte(byte: number): string {

@@ -9,12 +9,7 @@ import { hasSignatures } from './signing.ts';
  * Checks where an organisation's proxy is and which key is sealed to, up to the region's roots.
  * @throws PROXY_KEY_INVALID CERTIFICATE_UNTRUSTED CERTIFICATE_EXPIRED CERTIFICATE_REVOKED
  */
-function checkProxy(
-  view: FederationView,
-  region: string,
-  unchecked: SignedBy<typeof ProxyKey>,
-  at: number,
-): ProxyKey {
+function checkProxy(view: FederationView, region: string, unchecked: SignedBy<typeof ProxyKey>, at: number): ProxyKey {
   const code = 'PROXY_KEY_INVALID';
   const signed = checked(code, 'not a proxy key', () => parseSigned(ProxyKey, unchecked));
   const proxy = signed.document;

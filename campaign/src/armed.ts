@@ -1,0 +1,39 @@
+/**
+ * Loaded before a program (`node --import`): lets the campaign name, while the program runs, the step at which it kills
+ * itself, or stops itself as SIGSTOP does. The programs read `YILIAN_FAIL_AT` whenever they pass a step.
+ */
+import { DatabaseSync } from 'node:sqlite';
+
+/** What the campaign sends; acknowledged with the same message. */
+export interface Arming {
+  readonly step: string;
+  readonly how: 'kill' | 'freeze';
+}
+
+let how: Arming['how'] = 'kill';
+const kill = process.kill.bind(process);
+process.kill = (pid, signal) => {
+  if (how === 'kill' || pid !== process.pid || signal !== 'SIGKILL') return kill(pid, signal);
+  process.env['YILIAN_FAIL_AT'] = '';
+  return kill(pid, 'SIGSTOP');
+};
+
+/** A chain has no steps of its own: it can be killed inside the commit of a block, and right after it. */
+const exec = DatabaseSync.prototype.exec;
+DatabaseSync.prototype.exec = function (sql) {
+  const commits = sql === 'COMMIT';
+  if (commits) failAt('block.writing');
+  exec.call(this, sql);
+  if (commits) failAt('block.written');
+};
+
+function failAt(step: string): void {
+  if (process.env['YILIAN_FAIL_AT'] === step) process.kill(process.pid, 'SIGKILL');
+}
+
+process.on('message', (arming: Arming) => {
+  process.env['YILIAN_FAIL_AT'] = arming.step;
+  how = arming.how;
+  process.send?.(arming);
+});
+process.channel?.unref();

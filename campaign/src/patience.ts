@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PAUSE_MS = 40;
+
+/**
+ * Repeats `attempt` until it neither throws nor gives `undefined` or `false`.
+ * @throws what it threw last, or that it did not happen, after `patienceMs`
+ */
+export async function until<T>(
+  what: string,
+  patienceMs: number,
+  attempt: () => Promise<T | undefined | false>,
+): Promise<T> {
+  const end = Date.now() + patienceMs;
+  for (;;) {
+    let cause: unknown;
+    try {
+      const value = await attempt();
+      if (value !== undefined && value !== false) return value;
+    } catch (error) {
+      cause = error;
+    }
+    if (Date.now() > end) throw new Error(`not within ${patienceMs} ms: ${what}`, { cause });
+    await delay(PAUSE_MS);
+  }
+}
+
+/** @throws when it takes longer than `patienceMs` */
+export async function within<T>(what: string, patienceMs: number, work: Promise<T>): Promise<T> {
+  const timeout = new AbortController();
+  const late = delay(patienceMs, undefined, { signal: timeout.signal }).then(() => {
+    throw new Error(`not within ${patienceMs} ms: ${what}`);
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timeout.abort();
+  }
+}

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Arming } from './armed.ts';
+import type { Door } from './door.ts';
+import { until, within } from './patience.ts';
+
+const ARMED = new URL('./armed.ts', import.meta.url).href;
+/** Compiled once: every start after the first is twice as fast. */
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/yilian', import.meta.url));
+const START_MS = 30_000;
+const REACH_MS = 20_000;
+const STOP_MS = 10_000;
+
+interface Run {
+  readonly child: ChildProcess;
+  /** The signal that ended it, else `exit code N`. */
+  readonly ended: Promise<string>;
+}
+
+/** One of the federation's real programs as a process: started, killed at a step or at any moment, frozen, started again. */
+export class Program {
+  readonly name: string;
+  readonly door: Door;
+  /** Kills so far, those at a step included. */
+  kills = 0;
+  starts = 0;
+  freezes = 0;
+  readonly #script: string;
+  readonly #configFile: string;
+  readonly #logFile: string;
+  #run: Run | undefined;
+
+  constructor(options: { name: string; door: Door; script: string; configFile: string; logFile: string }) {
+    this.name = options.name;
+    this.door = options.door;
+    this.#script = options.script;
+    this.#configFile = options.configFile;
+    this.#logFile = options.logFile;
+  }
+
+  /** Starts it and opens its door; `failAt`: it kills itself at the first such step, even before it is ready. */
+  async start(failAt = ''): Promise<void> {
+    const log = openSync(this.#logFile, 'a');
+    const child = spawn(process.execPath, ['--import', ARMED, this.#script, this.#configFile], {
+      stdio: ['ignore', 'pipe', log, 'ipc'],
+      env: { ...process.env, NODE_ENV: 'test', YILIAN_FAIL_AT: failAt, NODE_COMPILE_CACHE: CACHE },
+    });
+    const ended = once(child, 'exit').then(([code, signal]) => String(signal ?? `exit code ${code}`));
+    this.starts += 1;
+    this.#run = { child, ended };
+    const url = await within(`${this.name} is ready`, START_MS, readyUrl(child, ended));
+    if (url !== undefined) this.door.target = Number(new URL(url).port);
+    else if (failAt === '') throw new Error(`${this.name} ended (${await ended}); see ${this.#logFile}`);
+  }
+
+  /** From now on it kills (or stops) itself when it reaches the step. */
+  async arm(step: string, how: Arming['how'] = 'kill'): Promise<void> {
+    const { child } = this.#current();
+    const acknowledged = once(child, 'message');
+    child.send({ step, how } satisfies Arming);
+    await within(`${this.name} is armed`, START_MS, acknowledged);
+  }
+
+  /** Waits until it killed itself at the step it is armed for. @throws when it does not reach it, or ends otherwise */
+  async died(step: string): Promise<void> {
+    const ended = await within(`${this.name} reaches ${step}`, REACH_MS, this.#current().ended);
+    if (ended !== 'SIGKILL') throw new Error(`${this.name} ended by ${ended} before ${step}`);
+    this.kills += 1;
+    this.#gone();
+  }
+
+  /** Kills it wherever it is. */
+  async kill(): Promise<void> {
+    const { child, ended } = this.#current();
+    child.kill('SIGKILL');
+    if ((await ended) !== 'SIGKILL') throw new Error(`${this.name} ended by itself`);
+    this.kills += 1;
+    this.#gone();
+  }
+
+  freeze(): void {
+    this.#current().child.kill('SIGSTOP');
+    this.freezes += 1;
+  }
+
+  /** Waits until it stopped itself at the step it is armed for. */
+  async frozen(): Promise<void> {
+    const { pid } = this.#current().child;
+    await until(`${this.name} is frozen`, REACH_MS, async () =>
+      /\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8')),
+    );
+    this.freezes += 1;
+  }
+
+  thaw(): void {
+    this.#current().child.kill('SIGCONT');
+  }
+
+  get running(): boolean {
+    return this.#run !== undefined;
+  }
+
+  /** Ends it as an operator would, or after a while as none should. */
+  async stop(): Promise<void> {
+    if (this.#run === undefined) return;
+    const { child, ended } = this.#run;
+    child.kill('SIGCONT');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    await ended;
+    clearTimeout(timer);
+    this.#gone();
+  }
+
+  #gone(): void {
+    this.#run = undefined;
+    this.door.target = undefined;
+  }
+
+  #current(): Run {
+    if (this.#run === undefined) throw new Error(`${this.name} does not run`);
+    return this.#run;
+  }
+}
+
+/** What it says it listens on; undefined when it ends before. */
+async function readyUrl(child: ChildProcess, ended: Promise<string>): Promise<string | undefined> {
+  if (child.stdout === null) return undefined;
+  const lines = createInterface({ input: child.stdout });
+  const line = await Promise.race([once(lines, 'line'), ended.then(() => undefined)]);
+  return line === undefined ? undefined : (JSON.parse(String(line[0])) as { url: string }).url;
+}

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { until } from './patience.ts';
+
+const START_MS = 10_000;
+
+/** A region's Redis on a socket in a folder of its own. */
+export class RedisServer implements AsyncDisposable {
+  readonly url: string;
+  kills = 0;
+  readonly #folder: string;
+  readonly #path: string;
+  #process: ChildProcess | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#path = join(folder, 'redis.sock');
+    this.url = `unix://${this.#path}`;
+  }
+
+  /** `empty`: with nothing of what it had. */
+  async start({ empty = false } = {}): Promise<void> {
+    if (empty) await rm(this.#folder, { recursive: true, force: true });
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const settings = {
+      port: '0',
+      unixsocket: this.#path,
+      dir: this.#folder,
+      save: '',
+      appendonly: 'yes',
+      appendfsync: 'everysec',
+      'maxmemory-policy': 'noeviction',
+    };
+    const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    this.#process = spawn('redis-server', args, { stdio: 'ignore' });
+    await until('Redis answers', START_MS, () => this.#do((redis) => redis.ping()));
+  }
+
+  async flush(): Promise<void> {
+    await this.#do((redis) => redis.flushall());
+  }
+
+  async kill(): Promise<void> {
+    if (this.#process === undefined) throw new Error('Redis does not run');
+    const exited = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exited;
+    this.#process = undefined;
+    this.kills += 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process !== undefined) await this.kill();
+  }
+
+  async #do<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis({ path: this.#path, lazyConnect: true, retryStrategy: () => null });
+    redis.on('error', () => undefined);
+    try {
+      await redis.connect();
+      return await work(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+}

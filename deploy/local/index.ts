@@ -1,0 +1,5 @@
+export { Actors, type OpenHospital, type Person } from './actors.ts';
+export { DeployError, type DeployErrorCode } from './errors.ts';
+export { attach, down, running, up } from './federation.ts';
+export { Layout } from './layout.ts';
+export { type Published, publish, type Source } from './publishing.ts';
