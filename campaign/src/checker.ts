@@ -11,7 +11,7 @@ export interface Evidence {
   readonly accepted: readonly string[];
   /** Ids of requests that were ever signed. */
   readonly signed: ReadonlySet<string>;
-  /** Opened-receipts whose submission was answered, as `<requestId>/<release transaction>`. */
+  /** Opened-receipts that were handed in until they were taken, as `<requestId>/<release transaction>/<receipt id>`. */
   readonly receipts: readonly string[];
   /** What every proxy of the home region has on disk. */
   readonly proxies: readonly Holdings[];
@@ -45,6 +45,17 @@ export type Rule =
   | 'CHECKPOINT_DIFFERS'
   | 'CHECKPOINT_BEHIND';
 
+/** What time may still mend; everything else is final when it is seen. */
+export const PASSING: ReadonlySet<Rule> = new Set<Rule>([
+  'OUTCOME_LOST',
+  'LEG_LOST',
+  'STILL_PENDING',
+  'RECEIPT_LOST',
+  'FRAGMENTS_LEFT',
+  'DESTRUCTION_UNSAID',
+  'CHECKPOINT_BEHIND',
+]);
+
 export interface Violation {
   readonly rule: Rule;
   /** Request, grant, receipt or checkpoint size. */
@@ -67,7 +78,7 @@ interface Leg {
 }
 
 /**
- * Holds what both ledgers, the main chain and the proxies' disks say against the rules of one outcome. Reads only
+ * Holds what both ledgers, the main chain and the proxies’ disks say against the rules of one outcome. Reads only
  * committed transactions; what a service answered counts only as a promise that has to be found there. The federation is
  * at rest: nothing is under way and everything runs.
  */
@@ -181,12 +192,8 @@ function requireAbsence(main: History, requestId: string, leg: Leg, report: Repo
 function checkReceipts({ home, receipts }: Evidence, report: Report): void {
   const written = new Map<string, number>();
   for (const transaction of home.history.filter(({ valid }) => valid)) {
-    if (transaction.function !== 'Requests:opened') continue;
-    for (const { key, value } of transaction.writes) {
-      const document = (JSON.parse(value ?? 'null') as { document?: { requestId?: string; release?: string } } | null)
-        ?.document;
-      if (document?.requestId === undefined || !key.includes(document.requestId)) continue;
-      const id = `${document.requestId}/${document.release}`;
+    for (const { parts } of writesOf(transaction, 'opened')) {
+      const id = parts.join('/');
       written.set(id, (written.get(id) ?? 0) + 1);
     }
   }
@@ -194,7 +201,7 @@ function checkReceipts({ home, receipts }: Evidence, report: Report): void {
   for (const [id, count] of written) if (count > 1) report('RECEIPT_REPEATED', id, `written ${count} times`);
 }
 
-/** A revoked grant's fragments are gone from every disk, and the chain has each proxy's word for it. */
+/** A revoked grant’s fragments are gone from every disk, and the chain has each proxy's word for it. */
 function checkFragments({ home, proxies }: Evidence, report: Report): void {
   const grants = new Map<string, GrantValue>();
   for (const transaction of home.history.filter(({ valid }) => valid))
@@ -211,7 +218,7 @@ function checkFragments({ home, proxies }: Evidence, report: Report): void {
   }
 }
 
-/** The main chain's newest root is that of the home chain's outcomes, and covers all of them. */
+/** The main chain’s newest root is that of the home chain’s outcomes, and covers all of them. */
 function checkCheckpoint({ home, main }: Evidence, report: Report): void {
   const log = new OutcomeLog();
   for (const made of home.history.map(decisionOf))
@@ -223,7 +230,11 @@ function checkCheckpoint({ home, main }: Evidence, report: Report): void {
     .filter(({ region }) => region === home.region);
   for (const { size, root } of anchored) {
     if (size > log.size || Buffer.compare(fromBase64url(root), log.root(size)) !== 0)
-      report('CHECKPOINT_DIFFERS', String(size), `anchored ${root}, not ${toBase64url(log.root(Math.min(size, log.size)))}`);
+      report(
+        'CHECKPOINT_DIFFERS',
+        String(size),
+        `anchored ${root}, not ${toBase64url(log.root(Math.min(size, log.size)))}`,
+      );
   }
   const newest = Math.max(0, ...anchored.map(({ size }) => size));
   if (newest < log.size) report('CHECKPOINT_BEHIND', String(newest), `of ${log.size} outcomes`);
@@ -289,7 +300,10 @@ function grouped<T>(history: History, type: string, read: (value: unknown) => T)
 }
 
 /** What a transaction wrote, and did not delete, under composite keys of this type. */
-function writesOf({ writes }: Transaction, type: string): { readonly parts: readonly string[]; readonly value: unknown }[] {
+function writesOf(
+  { writes }: Transaction,
+  type: string,
+): { readonly parts: readonly string[]; readonly value: unknown }[] {
   return writes.flatMap(({ key, value }) => {
     const [first, found, ...parts] = key.split('\u0000');
     if (first !== '' || found !== type || value === null) return [];

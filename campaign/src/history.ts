@@ -1,5 +1,6 @@
 import { common, ledger, peer } from '@hyperledger/fabric-protos';
 import { type Connection, OwnView } from '@yilian/ledger';
+import { CampaignError } from './errors.ts';
 
 /** One transaction as its block has it, valid or not. */
 export interface Transaction {
@@ -38,17 +39,19 @@ export class LedgerReader {
   #height = 0;
   #last = '';
 
-  /** @throws when the chain lost what it had shown before */
+  /** @throws LEDGER_LOST, LedgerError */
   async read(connection: Connection, channel: string): Promise<History> {
     const height = await new OwnView(connection, channel).height();
-    if (height < this.#height) throw new Error(`${channel} lost blocks: ${height} of ${this.#height}`);
+    if (height < this.#height)
+      throw new CampaignError('LEDGER_LOST', `${channel} lost blocks: ${height} of ${this.#height}`);
     const from = Math.max(0, this.#height - 1);
     const blocks = await connection.network(channel).getBlockEvents({ startBlock: BigInt(from) });
     try {
       for await (const block of blocks) {
         const number = block.getHeader()?.getNumber() ?? -1;
         const hash = Buffer.from(block.getHeader()?.getDataHash_asU8() ?? []).toString('hex');
-        if (number === this.#height - 1 && hash !== this.#last) throw new Error(`${channel} changed block ${number}`);
+        if (number === this.#height - 1 && hash !== this.#last)
+          throw new CampaignError('LEDGER_LOST', `${channel} changed block ${number}`);
         if (number >= this.#height) {
           this.#transactions.push(...transactionsOf(block, number));
           this.#height = number + 1;

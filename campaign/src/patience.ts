@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { CampaignError } from './errors.ts';
 
 const PAUSE_MS = 40;
 
 /**
  * Repeats `attempt` until it neither throws nor gives `undefined` or `false`.
- * @throws what it threw last, or that it did not happen, after `patienceMs`
+ * @throws LATE with what it threw last as the cause, after `patienceMs`
  */
 export async function until<T>(
   what: string,
@@ -20,16 +21,16 @@ export async function until<T>(
     } catch (error) {
       cause = error;
     }
-    if (Date.now() > end) throw new Error(`not within ${patienceMs} ms: ${what}`, { cause });
+    if (Date.now() > end) throw new CampaignError('LATE', `not within ${patienceMs} ms: ${what}`, { cause });
     await delay(PAUSE_MS);
   }
 }
 
-/** @throws when it takes longer than `patienceMs` */
+/** @throws LATE when it takes longer than `patienceMs` */
 export async function within<T>(what: string, patienceMs: number, work: Promise<T>): Promise<T> {
   const timeout = new AbortController();
   const late = delay(patienceMs, undefined, { signal: timeout.signal }).then(() => {
-    throw new Error(`not within ${patienceMs} ms: ${what}`);
+    throw new CampaignError('LATE', `not within ${patienceMs} ms: ${what}`);
   });
   late.catch(() => undefined);
   try {

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Arming } from './armed.ts';
 import type { Door } from './door.ts';
+import { CampaignError } from './errors.ts';
 import { until, within } from './patience.ts';
 
 const ARMED = new URL('./armed.ts', import.meta.url).href;
@@ -54,7 +55,16 @@ export class Program {
     this.#run = { child, ended };
     const url = await within(`${this.name} is ready`, START_MS, readyUrl(child, ended));
     if (url !== undefined) this.door.target = Number(new URL(url).port);
-    else if (failAt === '') throw new Error(`${this.name} ended (${await ended}); see ${this.#logFile}`);
+    else if (failAt === '')
+      throw new CampaignError('ENDED', `${this.name} ended (${await ended}); see ${this.#logFile}`);
+  }
+
+  /** Starts it again and again, as a supervisor does, until what it needs is there. */
+  async revive(): Promise<void> {
+    await until(`${this.name} is back`, START_MS, async () => {
+      await this.start();
+      return true;
+    });
   }
 
   /** From now on it kills (or stops) itself when it reaches the step. */
@@ -65,10 +75,10 @@ export class Program {
     await within(`${this.name} is armed`, START_MS, acknowledged);
   }
 
-  /** Waits until it killed itself at the step it is armed for. @throws when it does not reach it, or ends otherwise */
-  async died(step: string): Promise<void> {
-    const ended = await within(`${this.name} reaches ${step}`, REACH_MS, this.#current().ended);
-    if (ended !== 'SIGKILL') throw new Error(`${this.name} ended by ${ended} before ${step}`);
+  /** Waits until it killed itself at the step it is armed for. @throws LATE when it does not reach it, ENDED otherwise */
+  async died(step: string, patienceMs = REACH_MS): Promise<void> {
+    const ended = await within(`${this.name} reaches ${step}`, patienceMs, this.#current().ended);
+    if (ended !== 'SIGKILL') throw new CampaignError('ENDED', `${this.name} ended by ${ended} before ${step}`);
     this.kills += 1;
     this.#gone();
   }
@@ -77,7 +87,7 @@ export class Program {
   async kill(): Promise<void> {
     const { child, ended } = this.#current();
     child.kill('SIGKILL');
-    if ((await ended) !== 'SIGKILL') throw new Error(`${this.name} ended by itself`);
+    if ((await ended) !== 'SIGKILL') throw new CampaignError('ENDED', `${this.name} ended by itself`);
     this.kills += 1;
     this.#gone();
   }
@@ -122,7 +132,7 @@ export class Program {
   }
 
   #current(): Run {
-    if (this.#run === undefined) throw new Error(`${this.name} does not run`);
+    if (this.#run === undefined) throw new CampaignError('ENDED', `${this.name} does not run`);
     return this.#run;
   }
 }

@@ -176,7 +176,7 @@ describe('a patient’s list of accesses', () => {
   test('takes no request that is not what it is called', async () => {
     const { request } = await scene.answer();
     const entry = { requestId: PSEUDONYM, request, legs: [] };
-    scene.federation.overrides.set('POST region-a.test/v1/accesses', () => [entry]);
+    scene.federation.overrides.set('POST region-a.test/v1/accesses', () => ({ accesses: [entry] }));
     const { unanswered } = await scene.patient.accesses(scene.view);
     expect(unanswered).toEqual([{ region: HOME, code: 'REPLY_MALFORMED' }]);
   });

@@ -6,6 +6,7 @@ import {
   Keystore,
   type KeystoreSecrets,
   Patient,
+  type Pins,
   Practitioner,
   RelayClient,
 } from '@yilian/client';
@@ -17,8 +18,9 @@ import { RegionalChain } from '@yilian/regional-chain';
 import { openBlockVault, openRemoteVault, type Vault } from '@yilian/vault';
 import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
+import { FileLock } from './file-lock.ts';
+import { readIfThere, readJsonIfThere } from './files.ts';
 import type { Layout } from './layout.ts';
-import { readIfThere } from './pki.ts';
 
 /** What everybody may know of a person of the local federation; their secrets lie in their keystore. */
 export interface Person {
@@ -43,17 +45,22 @@ export interface OpenHospital extends AsyncDisposable {
   readonly replicas: readonly Vault[];
 }
 
+/** Asks for the keystores' passphrase, when one is needed; `fresh`: of a keystore that is being made. */
+export type Passphrase = (fresh: boolean) => Promise<string>;
+
 const DAY_MS = 86_400_000;
 const FIRST_EPOCH = 1;
 
 /** The people and institutions of a running local federation, as its command line plays them. */
 export class Actors {
   readonly layout: Layout;
-  readonly #passphrase: string;
+  readonly #passphrase: Passphrase;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(layout: Layout, passphrase: string) {
+  constructor(layout: Layout, passphrase: string | Passphrase, signal?: AbortSignal) {
     this.layout = layout;
-    this.#passphrase = passphrase;
+    this.#passphrase = typeof passphrase === 'string' ? async () => passphrase : passphrase;
+    this.#signal = signal;
   }
 
   get federation(): string {
@@ -91,7 +98,7 @@ export class Actors {
       chain,
       relay: this.relay(region.region),
       vault,
-      pins: filePins(join(await this.layout.folder(region.region, 'pins'), `${mspId}.json`)),
+      pins: await this.#pins(region.region, mspId),
     });
     return {
       hospital,
@@ -100,6 +107,19 @@ export class Actors {
       async [Symbol.asyncDispose]() {
         connection.close();
         for (const open of vaults.values()) await open[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  /** Several terminals may pin at one hospital at a time. */
+  async #pins(region: string, mspId: string): Promise<Pins> {
+    const file = join(await this.layout.folder(region, 'pins'), `${mspId}.json`);
+    const pins = filePins(file);
+    return {
+      get: (pseudonym) => pins.get(pseudonym),
+      pin: async (pseudonym, signingKey) => {
+        using _ = await FileLock.take(`${file}.lock`, this.#signal);
+        await pins.pin(pseudonym, signingKey);
       },
     };
   }
@@ -128,29 +148,44 @@ export class Actors {
 
   /**
    * A patient's first visit: pseudonym from the authority, keys on the patient's own device, the signing key on the
-   * main chain, one key for every scope on the region's chain.
+   * main chain, one key for every scope on the region's chain. The keys are kept before anything is registered, so that
+   * an enrolment that was interrupted goes on when it is tried again.
    */
   async enrolPatient(
     name: string,
     mspId: string,
     nationalId: string,
   ): Promise<{ person: Person; patient: Patient; transactionId: string }> {
-    await this.#requireFree(name);
+    using _ = await this.#reserve(name);
+    const { region } = this.#home(mspId);
+    const { pseudonym, keyEpoch } = await this.#pseudonymise(mspId, nationalId);
+    const { master } = await this.#keep(name, (left) => ({
+      master: left.master ?? crypto.getRandomValues(new Uint8Array(32)),
+    }));
+    const patient = this.#patient(master, pseudonym, keyEpoch);
+    const transactionId = await this.visit(patient, mspId);
+    const person: Person = { name, kind: 'patient', region, mspId, pseudonym, keyEpoch };
+    await this.#remember(person);
+    return { person, patient, transactionId };
+  }
+
+  /** @throws DeployError NAME_TAKEN unless the identity number is this patient's */
+  async requireSamePatient({ name, pseudonym }: Person, mspId: string, nationalId: string): Promise<void> {
+    if ((await this.#pseudonymise(mspId, nationalId)).pseudonym !== pseudonym)
+      throw new DeployError('NAME_TAKEN', `${name} is enrolled already, under another identity number`);
+  }
+
+  async #pseudonymise(mspId: string, nationalId: string): Promise<{ pseudonym: string; keyEpoch: number }> {
     const { region } = this.#home(mspId);
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
-    const { pseudonym, keyEpoch } = await pseudonymise(this.layout.url('pseudonyms'), {
+    return pseudonymise(this.layout.url('pseudonyms'), {
       federation: this.federation,
       region,
       nationalId,
       evidence: digest(utf8Bytes(`identity document seen by ${mspId}`)),
       signer: { certificate, sign: createSigner(privateKey) },
+      ...(this.#signal && { signal: this.#signal }),
     });
-    const master = crypto.getRandomValues(new Uint8Array(32));
-    const patient = this.#patient(master, pseudonym, keyEpoch);
-    const transactionId = await this.visit(patient, mspId);
-    const person: Person = { name, kind: 'patient', region, mspId, pseudonym, keyEpoch };
-    await this.#remember(person, { master });
-    return { person, patient, transactionId };
   }
 
   /** An enrolled patient is seen by another hospital, of whatever region: it pins the signing key and binds the scopes. */
@@ -169,7 +204,7 @@ export class Actors {
     mspId: string,
     commonName: string,
   ): Promise<{ person: Person; practitioner: Practitioner; transactionId: string }> {
-    await this.#requireFree(name);
+    using _ = await this.#reserve(name);
     await using open = await this.hospital(mspId);
     const { region } = open.hospital;
     const authority = await this.layout.pki.authority(mspId);
@@ -178,7 +213,11 @@ export class Actors {
       role: 'client',
       attributes: { [ROLE_ATTRIBUTE]: 'practitioner' },
     });
-    const secret = SecretKey.random();
+    const { receivingKey } = await this.#keep(name, () => ({
+      receivingKey: SecretKey.random().toBytes(),
+      privateKey: credential.privateKey,
+    }));
+    const secret = SecretKey.fromBytes(receivingKey);
     const practitioner = new Practitioner({
       federation: this.federation,
       region,
@@ -190,9 +229,9 @@ export class Actors {
     const now = Date.now();
     const keyCertificate = practitioner.keyCertificate({ notBefore: now - 60_000, notAfter: now + 180 * DAY_MS });
     const { transactionId, keyCertificateId } = await open.hospital.registerPractitioner(keyCertificate);
-    const { certificate, privateKey } = credential;
+    const { certificate } = credential;
     const person: Person = { name, kind: 'doctor', region, mspId, keyCertificateId, certificate, keyCertificate };
-    await this.#remember(person, { receivingKey: secret.toBytes(), privateKey });
+    await this.#remember(person);
     return { person, practitioner, transactionId };
   }
 
@@ -246,24 +285,41 @@ export class Actors {
   }
 
   async people(): Promise<Person[]> {
-    return JSON.parse((await readIfThere(this.layout.path('people.json'))) ?? '[]') as Person[];
+    return ((await readJsonIfThere(this.layout.path('people.json'))) ?? []) as Person[];
   }
 
-  async #requireFree(name: string): Promise<void> {
+  /** Keeps a name from everybody else until disposed. @throws DeployError USAGE NAME_TAKEN */
+  async #reserve(name: string): Promise<Disposable> {
     if (!/^[a-z][a-z0-9-]{0,39}$/.test(name))
       throw new DeployError('USAGE', `a name is lower-case letters, digits and dashes, not ${name}`);
-    if ((await this.people()).some((person) => person.name === name))
-      throw new DeployError('NAME_TAKEN', `${name} is enrolled already`);
+    const lock = await FileLock.take(join(await this.layout.folder('keystores'), `${name}.lock`), this.#signal);
+    if (!(await this.people()).some((person) => person.name === name)) return lock;
+    lock[Symbol.dispose]();
+    throw new DeployError('NAME_TAKEN', `${name} is enrolled already`);
   }
 
-  async #remember(person: Person, secrets: KeystoreSecrets): Promise<void> {
-    await this.layout.folder('keystores');
-    await Keystore.create(this.#keystore(person.name), this.#passphrase, secrets);
+  /** Makes a person's keystore; `make` gets what an interrupted enrolment left in it. */
+  async #keep<S extends KeystoreSecrets>(name: string, make: (left: KeystoreSecrets) => S): Promise<S> {
+    const file = this.#keystore(name);
+    const passphrase = await this.#passphrase(true);
+    if ((await readIfThere(file)) === undefined) {
+      const secrets = make({});
+      await Keystore.create(file, passphrase, secrets);
+      return secrets;
+    }
+    const left = await Keystore.open(file, passphrase);
+    const secrets = make(left.secrets);
+    await left.save(passphrase, secrets);
+    return secrets;
+  }
+
+  async #remember(person: Person): Promise<void> {
+    using _ = await FileLock.take(this.layout.path('people.lock'), this.#signal);
     await this.layout.write('people.json', [...(await this.people()), person]);
   }
 
   async #secrets(name: string): Promise<KeystoreSecrets> {
-    return (await Keystore.open(this.#keystore(name), this.#passphrase)).secrets;
+    return (await Keystore.open(this.#keystore(name), await this.#passphrase(false))).secrets;
   }
 
   #keystore(name: string): string {

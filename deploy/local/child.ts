@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { DeployError } from './errors.ts';
+import { type Alive, birthOf } from './running.ts';
 
 /** One process of the federation. */
 export interface Program {
@@ -16,58 +16,54 @@ export interface Program {
   readonly ready: 'line' | number;
 }
 
-/** Two dozen processes load the same modules: compiled once, each starts in half the time. */
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/yilian', import.meta.url));
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
+const TAIL_BYTES = 4096;
 
 /** A running program. */
 export class Child {
   readonly program: Program;
-  readonly #process: ChildProcess;
+  readonly identity: Alive;
+  /** Why it ended, in words. Never rejects. */
   readonly exited: Promise<string>;
+  readonly #process: ChildProcess;
 
   constructor(program: Program) {
     this.program = program;
-    const log = openSync(program.logFile, 'a');
-    this.#process = spawn(program.command, [...program.args], {
-      stdio: ['ignore', program.ready === 'line' ? 'pipe' : log, log],
-      env: { ...process.env, NODE_COMPILE_CACHE: CACHE },
-    });
+    const log = openSync(program.logFile, 'a', 0o600);
+    try {
+      this.#process = spawn(program.command, [...program.args], {
+        stdio: ['ignore', program.ready === 'line' ? 'pipe' : log, log],
+      });
+    } finally {
+      closeSync(log);
+    }
+    const pid = this.#process.pid ?? -1;
+    this.identity = { pid, birth: birthOf(pid) ?? 'gone' };
     this.exited = new Promise((resolve) => {
       this.#process.once('error', (error) => resolve(error.message));
-      this.#process.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+      this.#process.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}${this.#lastWords()}`));
     });
   }
 
-  get pid(): number {
-    return this.#process.pid ?? -1;
-  }
-
-  /** @throws DeployError PROCESS_FAILED with the place of its log */
+  /** Waits until it serves. One that does not in time is ended. @throws DeployError PROCESS_FAILED with the place of its log */
   async ready(): Promise<void> {
     const { name, logFile, ready } = this.program;
+    const over = new AbortController();
+    const { signal } = over;
     const ended = this.exited.then((why) => {
       throw new DeployError('PROCESS_FAILED', `${name} ended (${why}); see ${logFile}`);
     });
-    const late = delay(READY_MS, undefined, { ref: false }).then(() => {
+    const late = delay(READY_MS, undefined, { signal, ref: false }).then(() => {
+      this.#process.kill('SIGKILL');
       throw new DeployError('PROCESS_FAILED', `${name} was not ready within ${READY_MS / 1000} s; see ${logFile}`);
     });
-    await Promise.race([ready === 'line' ? this.#readyLine() : accepting(ready), ended, late]);
-  }
-
-  async #readyLine(): Promise<void> {
-    const { stdout } = this.#process;
-    if (stdout === null) return;
-    const lines = createInterface({ input: stdout });
-    for await (const line of lines) {
-      if (line.startsWith('{"ready":true')) {
-        lines.close();
-        stdout.resume();
-        return;
-      }
+    late.catch(() => undefined);
+    try {
+      await Promise.race([ready === 'line' ? this.#readyLine() : accepting(ready, signal), ended, late]);
+    } finally {
+      over.abort();
     }
-    await this.exited;
   }
 
   async stop(): Promise<void> {
@@ -76,10 +72,45 @@ export class Child {
     await this.exited;
     clearTimeout(timer);
   }
+
+  async #readyLine(): Promise<void> {
+    const { stdout } = this.#process;
+    if (stdout === null) return;
+    const lines = createInterface({ input: stdout });
+    for await (const line of lines) {
+      if (!line.startsWith('{"ready":true')) continue;
+      lines.close();
+      stdout.resume();
+      return;
+    }
+    await this.exited;
+  }
+
+  /** A service that cannot start says why as `{code, message}` in its last line. */
+  #lastWords(): string {
+    try {
+      const line = tail(this.program.logFile).trimEnd().split('\n').at(-1) ?? '';
+      const { code, message } = JSON.parse(line) as { code?: unknown; message?: unknown };
+      return typeof code === 'string' ? `: ${code} ${typeof message === 'string' ? message : ''}`.trimEnd() : '';
+    } catch {
+      return '';
+    }
+  }
 }
 
-async function accepting(port: number): Promise<void> {
-  while (!(await accepts(port))) await delay(20);
+function tail(file: string): string {
+  const log = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(TAIL_BYTES);
+    const length = readSync(log, bytes, 0, TAIL_BYTES, Math.max(0, fstatSync(log).size - TAIL_BYTES));
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function accepting(port: number, signal: AbortSignal): Promise<void> {
+  while (!(await accepts(port))) await delay(20, undefined, { signal });
 }
 
 function accepts(port: number): Promise<boolean> {

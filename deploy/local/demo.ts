@@ -14,9 +14,12 @@ import {
 import { digest, parseGenesis, type Request, type SignedBy, toBase64url, utf8Bytes } from '@yilian/protocol';
 import { Actors, type OpenHospital } from './actors.ts';
 import { DeployError } from './errors.ts';
-import { down, running, up } from './federation.ts';
+import { EXIT, run } from './exit.ts';
+import { down, up } from './federation.ts';
 import { historyOf } from './fhir-examples.ts';
+import type { Layout } from './layout.ts';
 import { fileSource, measure, type Published, publish, type Source } from './publishing.ts';
+import { running } from './running.ts';
 import { Narrator, timed } from './say.ts';
 
 /** The people and places of the demonstration, all from `federation.json`. */
@@ -34,22 +37,19 @@ const HOUR_MS = 3_600_000;
 
 const tell = new Narrator();
 
-async function main(): Promise<void> {
+async function main(signal: AbortSignal): Promise<void> {
   const { file, keep } = options();
-  const state = keep ? join(process.cwd(), '.yilian') : await mkdtemp(join(tmpdir(), 'yilian-demo-'));
   const own = file === undefined ? undefined : await fileSource(file);
-  let finished = false;
-  const interrupted = (): void => {
-    if (!finished) void down(state).finally(() => process.exit(130));
-  };
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  const state = keep ? join(process.cwd(), '.yilian') : await mkdtemp(join(tmpdir(), 'yilian-demo-'));
+  const passphrase = process.env['YILIAN_PASSPHRASE'] || toBase64url(crypto.getRandomValues(new Uint8Array(16)));
   try {
-    await demonstrate(state, own);
+    const layout = await start(state, signal);
+    await Promise.race([demonstrate(new Actors(layout, passphrase, signal), own), aborted(signal)]);
   } finally {
-    finished = true;
-    if (keep) tell.line(`\nThe federation stays up: pnpm yilian status; end it with pnpm yilian down`);
-    else {
+    if (keep) {
+      tell.line('\nThe federation stays up: pnpm yilian status; end it with pnpm yilian down');
+      tell.line(`The passphrase of all keystores is ${passphrase}`);
+    } else {
       await down(state).catch(() => undefined);
       await rm(state, { recursive: true, force: true });
       tell.line('\nEverything is stopped and removed.');
@@ -58,15 +58,18 @@ async function main(): Promise<void> {
   tell.table();
 }
 
-async function demonstrate(state: string, own: Source | undefined): Promise<void> {
+async function start(state: string, signal: AbortSignal): Promise<Layout> {
   tell.heading('1. Three regions and a main chain of four authorities start on this machine');
+  const description = new URL('./federation.json', import.meta.url);
   const layout = await tell.phase('start the federation', () =>
-    up(state, new URL('./federation.json', import.meta.url), (step) => tell.step('this machine', step)),
+    up(state, description, (step) => tell.step('this machine', step), signal),
   );
   for (const [engine, version] of Object.entries((await running(state))?.engines ?? {}))
     tell.step('engine', `${engine}: ${version}`);
-  const actors = new Actors(layout, toBase64url(crypto.getRandomValues(new Uint8Array(16))));
+  return layout;
+}
 
+async function demonstrate(actors: Actors, own: Source | undefined): Promise<void> {
   tell.heading('2. Two patients enrol at the First People’s Hospital of region A');
   const patients = await tell.phase('enrol two patients', async () => {
     const enrolled = [];
@@ -122,7 +125,7 @@ async function demonstrate(state: string, own: Source | undefined): Promise<void
   const answered = await tell.phase('first query', () => ask(actors, practitioner, pseudonym));
   const leg = releasedLeg(answered.answer);
   await tell.phase('open and compare every document', () => openAll(actors, practitioner, leg, published));
-  const kept = await tell.phase('receipt and dossier', () => keepDossier(actors, practitioner, answered, leg, state));
+  const kept = await tell.phase('receipt and dossier', () => keepDossier(actors, practitioner, answered, leg));
 
   tell.heading('6. A second query reuses the grant');
   const again = await tell.phase('second query', () => ask(actors, practitioner, pseudonym));
@@ -274,7 +277,7 @@ async function openAll(
   const view = await actors.view(AWAY);
   await using bodies = actors.bodies(view, HOME);
   for (const record of leg.outcome.release?.records ?? []) {
-    const { value, ms } = await timed(() => measure(practitioner.open(leg, record, { body: bodies as never })));
+    const { value, ms } = await timed(() => measure(practitioner.open(leg, record, { body: bodies })));
     const original = published.get(record.recordId);
     if (original?.sha256 !== value.sha256 || original.sizeBytes !== value.sizeBytes) {
       throw new DeployError('PROCESS_FAILED', `${original?.name} differs from what was published`);
@@ -290,7 +293,6 @@ async function keepDossier(
   practitioner: Practitioner,
   { request, answer }: Answered,
   leg: ProvenLeg,
-  state: string,
 ): Promise<{ file: string; genesis: string }> {
   const receipt = practitioner.receipt(
     leg,
@@ -300,13 +302,12 @@ async function keepDossier(
   tell.step(HOME, 'the doctor’s signed receipt goes to the home chain');
   const view = await actors.view(AWAY);
   const keyCertificate = await actors.relay(AWAY).keyCertificate(request.document.keyCertificate);
-  const file = join(state, 'dossier.json');
+  const file = actors.layout.path('dossier.json');
   await writeFile(
     file,
     JSON.stringify(dossier({ view, request, keyCertificate, answer, practitioner, receipts: [receipt] })),
   );
-  const genesis = join(state, 'genesis.json');
-  return { file, genesis };
+  return { file, genesis: actors.layout.path('genesis.json') };
 }
 
 async function revoke(actors: Actors, patient: Patient, grantId: string): Promise<void> {
@@ -359,28 +360,32 @@ async function inParallel<T>(items: readonly T[], work: (item: T, index: number)
   );
 }
 
+/** Rejects when it is time to tidy up, once what `up` started is ended. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}
+
+const HELP = `pnpm demo [--file PATH] [--keep]
+
+Runs the main job of a federation on this machine, on real input.
+  --file PATH  publish this file too (a PDF, a DICOM study)
+  --keep       leave the federation up, in .yilian`;
+
 function options(): { file?: string; keep: boolean } {
+  const given = process.argv.slice(2);
+  const known = { file: { type: 'string' }, keep: { type: 'boolean' }, help: { type: 'boolean' } } as const;
   try {
-    const args = process.argv.slice(2).filter((arg, index) => !(index === 0 && arg === '--'));
-    const { values } = parseArgs({
-      args,
-      options: { file: { type: 'string' }, keep: { type: 'boolean', default: false }, help: { type: 'boolean' } },
-    });
+    const { values } = parseArgs({ args: given[0] === '--' ? given.slice(1) : given, options: known });
     if (values.help === true) {
-      tell.line(
-        'pnpm demo [--file PATH] [--keep]\n\nRuns the main job of a federation on this machine, on real input.\n  --file PATH  publish this file too (a PDF, a DICOM study)\n  --keep       leave the federation up, in .yilian',
-      );
-      process.exit(0);
+      tell.line(HELP);
+      process.exit(EXIT.done);
     }
-    return { keep: values.keep, ...(values.file !== undefined && { file: values.file }) };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(2);
+    return { keep: values.keep === true, ...(values.file !== undefined && { file: values.file }) };
+  } catch (cause) {
+    throw new DeployError('USAGE', cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
-await main().catch((error: unknown) => {
-  const code = error instanceof Error && 'code' in error ? `${String(error.code)}: ` : '';
-  process.stderr.write(`\n${code}${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
-});
+await run(main, false);

@@ -3,6 +3,9 @@ export type DeployErrorCode =
   | 'DESCRIPTION_INVALID'
   | 'STATE_BUSY'
   | 'STATE_FOREIGN'
+  | 'STATE_DAMAGED'
+  | 'STATE_UNUSABLE'
+  | 'DISK_FULL'
   | 'NOT_RUNNING'
   | 'PORT_TAKEN'
   | 'PROCESS_FAILED'
@@ -12,7 +15,10 @@ export type DeployErrorCode =
   | 'USAGE'
   | 'NAME_UNKNOWN'
   | 'NAME_TAKEN'
-  | 'FILE_UNREADABLE';
+  | 'FILE_UNREADABLE'
+  | 'FILE_UNWRITABLE'
+  | 'TIMEOUT'
+  | 'INTERRUPTED';
 
 export class DeployError extends Error {
   override readonly name = 'DeployError';
@@ -22,4 +28,18 @@ export class DeployError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+const CODE = /^[A-Z][A-Z0-9_]+$/;
+
+/** An error of any package as a person or a script is told it. A contract's refusal has the contract's code. */
+export function told(error: unknown): { readonly code: string; readonly message: string } {
+  if (!(error instanceof Error)) return { code: 'FAILED', message: String(error) };
+  const { code, contractCode, path } = error as { code?: unknown; contractCode?: unknown; path?: unknown };
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return { code: 'DISK_FULL', message: `no space is left for ${typeof path === 'string' ? path : 'the state'}` };
+  if (error.name === 'TimeoutError') return { code: 'TIMEOUT', message: 'it took too long' };
+  const known = [contractCode, code].find((candidate) => typeof candidate === 'string' && CODE.test(candidate));
+  const name = typeof known === 'string' ? known : 'FAILED';
+  return { code: name, message: error.message.replace(`${name}: `, '') };
 }

@@ -2,7 +2,7 @@ import { type Connection, connect, LedgerError } from '@yilian/ledger';
 import { type Change, MainChain } from '@yilian/main-chain';
 import type { RegionEntry } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
-import { commission, proxyHosts } from './description.ts';
+import { commission, hospitals, proxyHosts, type RegionDescription } from './description.ts';
 import { type Layout, MAIN } from './layout.ts';
 
 /**
@@ -12,6 +12,7 @@ import { type Layout, MAIN } from './layout.ts';
 export async function found(layout: Layout): Promise<void> {
   const genesis = await layout.genesis();
   const { authorities, regions, scopes } = layout.description;
+  for (const { mspId } of regions.flatMap(hospitals)) await layout.credential(mspId, 'hospital');
   const administrators = await Promise.all(authorities.map(({ mspId }) => administrator(layout, MAIN, mspId)));
   try {
     const chains = administrators.map((connection) => new MainChain(connection, MAIN));
@@ -41,29 +42,47 @@ export async function found(layout: Layout): Promise<void> {
   );
 }
 
-/**
- * Whether everything found its place: every region has mirrored the scopes and every region's entry, and every proxy
- * has registered its key.
- */
-export async function settled(layout: Layout): Promise<boolean> {
-  const { regions } = layout.description;
-  const checks = await Promise.all(
-    regions.map(async (region) => {
+/** Looks through the regions' chains whether everything found its place. */
+export class FederationWatch implements Disposable {
+  readonly #layout: Layout;
+  readonly #connections = new Map<string, Connection>();
+
+  private constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  static async open(layout: Layout): Promise<FederationWatch> {
+    const watch = new FederationWatch(layout);
+    for (const region of layout.description.regions) {
       const connection = await administrator(layout, region.region, commission(region).mspId);
-      try {
-        const chain = new RegionalChain(connection, region.region);
-        const [scopes, proxies] = await Promise.all([chain.scopes(), chain.proxies()]);
-        for (const other of regions) await chain.mirrorOf(other.region);
-        return scopes.version > 0 && proxies.length === proxyHosts(region).length;
-      } catch (error) {
-        if (error instanceof LedgerError && error.code === 'CONTRACT') return false;
-        throw error;
-      } finally {
-        connection.close();
-      }
-    }),
-  );
-  return checks.every((ready) => ready);
+      watch.#connections.set(region.region, connection);
+    }
+    return watch;
+  }
+
+  /** Whether every region has mirrored the scopes and every region's entry, and every proxy has registered its key. */
+  async settled(): Promise<boolean> {
+    const checks = await Promise.all(this.#layout.description.regions.map((region) => this.#isSettled(region)));
+    return checks.every((ready) => ready);
+  }
+
+  async #isSettled(region: RegionDescription): Promise<boolean> {
+    const connection = this.#connections.get(region.region);
+    if (connection === undefined) return false;
+    try {
+      const chain = new RegionalChain(connection, region.region);
+      const [scopes, proxies] = await Promise.all([chain.scopes(), chain.proxies()]);
+      for (const other of this.#layout.description.regions) await chain.mirrorOf(other.region);
+      return scopes.version > 0 && proxies.length === proxyHosts(region).length;
+    } catch (error) {
+      if (error instanceof LedgerError && error.code === 'CONTRACT') return false;
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections.values()) connection.close();
+  }
 }
 
 async function administrator(layout: Layout, network: string, mspId: string): Promise<Connection> {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EmbeddedConfig } from '@yilian/ledger/embedded';
+import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import { type Genesis, type Organisation, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
@@ -14,7 +13,9 @@ import {
   proxyHosts,
   type RegionDescription,
 } from './description.ts';
-import { type CredentialFiles, Pki, readIfThere } from './pki.ts';
+import { readIfThere, readJsonIfThere, writeWhole } from './files.ts';
+import { type CredentialFiles, Pki } from './pki.ts';
+import { freePorts } from './ports.ts';
 
 /** Configuration of `chain-main.ts`. */
 export interface ChainConfig {
@@ -25,6 +26,18 @@ export interface ChainConfig {
   readonly network: Omit<EmbeddedConfig, 'chaincodes'>;
 }
 
+/** Configuration of `view-main.ts`. */
+export interface ViewConfig {
+  readonly chaincode: string;
+  readonly endorsement: string;
+  readonly folder: string;
+  readonly port: number;
+  /** `host:port` of the main chain. */
+  readonly upstream: string;
+  readonly network: Omit<ChannelConfig, 'chaincodes'>;
+  readonly identity: CredentialFiles & { readonly mspId: string };
+}
+
 /** Configuration of `vault-main.ts`. */
 export interface VaultConfig {
   readonly holders: readonly { readonly folder: string; readonly port: number; readonly others: readonly string[] }[];
@@ -33,17 +46,20 @@ export interface VaultConfig {
 /** The name of the main chain as a network and as a channel. */
 export const MAIN = 'main';
 
+/** Where a service listens, and, when something stands in front of it, the port that others are told. */
+type Port = number | { readonly listen: number; readonly public: number };
+
 /**
- * Where everything of one local federation lies: folders, ports (chosen by the system the first time, kept from
- * then on, because relays' addresses are registered on the main chain), credentials and trust roots.
+ * Where everything of one local federation lies: folders, ports (chosen the first time, kept from then on, because
+ * relays' addresses are registered on the main chain), credentials and trust roots.
  */
 export class Layout {
   readonly state: string;
   readonly description: Description;
   readonly pki: Pki;
-  readonly #ports: ReadonlyMap<string, number>;
+  readonly #ports: ReadonlyMap<string, Port>;
 
-  private constructor(state: string, description: Description, ports: ReadonlyMap<string, number>) {
+  private constructor(state: string, description: Description, ports: ReadonlyMap<string, Port>) {
     this.state = state;
     this.description = description;
     this.pki = new Pki(join(state, 'pki'));
@@ -53,27 +69,39 @@ export class Layout {
   static async open(state: string, description: Description): Promise<Layout> {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
     const file = join(state, 'ports.json');
-    const names = portNames(description);
-    const stored = new Map(Object.entries(JSON.parse((await readIfThere(file)) ?? '{}') as Record<string, number>));
-    const missing = names.filter((name) => !stored.has(name));
+    const ports = new Map(Object.entries(((await readJsonIfThere(file)) ?? {}) as Record<string, Port>));
+    const missing = portNames(description).filter((name) => !ports.has(name));
     const free = await freePorts(missing.length);
-    for (const [index, name] of missing.entries()) stored.set(name, free[index] ?? 0);
-    await writeFile(file, JSON.stringify(Object.fromEntries(stored), null, 2));
-    return new Layout(state, description, stored);
+    for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
+    if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
+    return new Layout(state, description, ports);
   }
 
+  /** The names of everything that listens. */
+  get listeners(): readonly string[] {
+    return portNames(this.description);
+  }
+
+  /** Where it listens. */
   port(name: string): number {
-    const port = this.#ports.get(name);
-    if (port === undefined) throw new Error(`no port is laid out for ${name}`);
-    return port;
+    const port = this.#port(name);
+    return typeof port === 'number' ? port : port.listen;
   }
 
+  /** Where others reach it. */
   address(name: string): string {
-    return `127.0.0.1:${this.port(name)}`;
+    const port = this.#port(name);
+    return `127.0.0.1:${typeof port === 'number' ? port : port.public}`;
   }
 
   url(name: string): string {
     return `http://${this.address(name)}`;
+  }
+
+  #port(name: string): Port {
+    const port = this.#ports.get(name);
+    if (port === undefined) throw new Error(`no port is laid out for ${name}`);
+    return port;
   }
 
   path(...parts: string[]): string {
@@ -146,6 +174,28 @@ export class Layout {
     };
   }
 
+  /** A region's own view of the main chain, under the identity its relay has there. */
+  async view(region: RegionDescription): Promise<ViewConfig> {
+    const { chaincode, endorsement, network } = await this.chain(MAIN);
+    const { mspId, certificate } = network.orderer;
+    const { main } = await this.relayIdentities(region);
+    const name = `${region.region}/main-view`;
+    return {
+      chaincode,
+      endorsement,
+      folder: await this.folder(name),
+      port: this.port(name),
+      upstream: this.address(`${MAIN}/chain`),
+      network: {
+        network: network.network,
+        channel: network.channel,
+        organisations: network.organisations.map(({ peer: _, ...organisation }) => organisation),
+        orderer: { mspId, certificate },
+      },
+      identity: { mspId: main.mspId, certificateFile: main.certificateFile, privateKeyFile: main.privateKeyFile },
+    };
+  }
+
   /** Trustless gateways of a region's holders. */
   holders(region: RegionDescription): readonly string[] {
     return hospitals(region).map(({ mspId }) => this.url(`${region.region}/vault/${mspId}`));
@@ -164,19 +214,17 @@ export class Layout {
     return { holders };
   }
 
-  /** Writes a JSON file that only its owner reads. */
+  /** Writes a JSON file that only its owner reads, whole or not at all. */
   async write(name: string, value: unknown): Promise<string> {
     const file = this.path(name);
-    await mkdir(join(file, '..'), { recursive: true, mode: 0o700 });
-    await writeFile(file, JSON.stringify(value, null, 2), { mode: 0o600 });
+    writeWhole(file, JSON.stringify(value, null, 2));
     return file;
   }
 
   /** A file with fresh random bytes (hex), made the first time. */
   async secret(name: string): Promise<string> {
     const file = this.path(name);
-    if ((await readIfThere(file)) === undefined)
-      await writeFile(file, randomBytes(32).toString('hex'), { mode: 0o600 });
+    if ((await readIfThere(file)) === undefined) writeWhole(file, randomBytes(32).toString('hex'));
     return file;
   }
 
@@ -225,29 +273,11 @@ function portNames({ regions, authorities }: Description): string[] {
     ...authorities.map(({ mspId }) => `main/attester/${mspId}`),
     ...regions.flatMap((region) => [
       `${region.region}/chain`,
+      `${region.region}/main-view`,
       `${region.region}/redis`,
       `${region.region}/relay`,
       ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
       ...hospitals(region).map(({ mspId }) => `${region.region}/vault/${mspId}`),
     ]),
   ];
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => {
-        server.listen(0, '127.0.0.1', resolve);
-      });
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      await new Promise((resolve) => server.close(resolve));
-      return typeof address === 'object' && address !== null ? address.port : 0;
-    }),
-  );
 }

@@ -1,4 +1,3 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Authority,
@@ -8,6 +7,7 @@ import {
   type IssueOptions,
   restoreAuthority,
 } from '@yilian/ledger';
+import { readIfThere, writeWhole } from './files.ts';
 
 /** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
 const ORGANISATION = 'embedded';
@@ -32,8 +32,7 @@ export class Pki {
     const stored = await readIfThere(file);
     if (stored !== undefined) return restoreAuthority(JSON.parse(stored) as AuthorityRecord);
     const authority = createAuthority({ mspId, organisation: ORGANISATION });
-    await mkdir(join(this.#folder, mspId), { recursive: true, mode: 0o700 });
-    await writeFile(file, JSON.stringify(authority.record()), { mode: 0o600 });
+    writeWhole(file, JSON.stringify(authority.record()));
     return authority;
   }
 
@@ -44,22 +43,13 @@ export class Pki {
     const privateKey = await readIfThere(files.privateKeyFile);
     if (certificate !== undefined && privateKey !== undefined) return { certificate, privateKey, ...files };
     const issued = (await this.authority(mspId)).issue(issue);
-    await writeFile(files.privateKeyFile, issued.privateKey, { mode: 0o600 });
-    await writeFile(files.certificateFile, issued.certificate);
+    writeWhole(files.privateKeyFile, issued.privateKey);
+    writeWhole(files.certificateFile, issued.certificate);
     return { ...issued, ...files };
   }
 
   files(mspId: string, name: string): CredentialFiles {
     const base = join(this.#folder, mspId, name);
     return { certificateFile: `${base}.cert.pem`, privateKeyFile: `${base}.key.pem` };
-  }
-}
-
-export async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
   }
 }

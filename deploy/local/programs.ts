@@ -28,6 +28,15 @@ export async function programs(layout: Layout, redis: RedisSource): Promise<Prog
       ),
     ),
   );
+  const views = await Promise.all(
+    regions.map(async (region) =>
+      node(
+        `${region.region}/main-view`,
+        here('./view-main.ts'),
+        await layout.write(`${region.region}/main-view.json`, await layout.view(region)),
+      ),
+    ),
+  );
   const vaults = await Promise.all(
     regions.map(async (region) =>
       node(
@@ -71,6 +80,7 @@ export async function programs(layout: Layout, redis: RedisSource): Promise<Prog
   const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
   return [
     [...(await redisServers(layout, redis)), ...chains],
+    views,
     [...vaults, ...attesters, ...proxies, ...relays, pseudonyms],
   ];
 }
@@ -92,7 +102,7 @@ async function redisServers(layout: Layout, redis: RedisSource): Promise<Program
 }
 
 function redisUrl(layout: Layout, redis: RedisSource, { region }: RegionDescription, index: number): string {
-  return redis.kind === 'url' ? (redis.urls[index] ?? '') : `redis://127.0.0.1:${layout.port(`${region}/redis`)}`;
+  return redis.kind === 'url' ? (redis.urls[index] ?? '') : `redis://${layout.address(`${region}/redis`)}`;
 }
 
 async function proxyConfig(layout: Layout, network: string, mspId: string, name: string): Promise<ProxyConfig> {
@@ -125,7 +135,7 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
     identity: { mspId: own.mspId, certificateFile: own.certificateFile, privateKeyFile: own.privateKeyFile },
     regional: { address: layout.address(`${region.region}/chain`), channel: region.region },
     main: {
-      address: layout.address('main/chain'),
+      address: layout.address(`${region.region}/main-view`),
       channel: MAIN,
       mspId: main.mspId,
       certificateFile: main.certificateFile,

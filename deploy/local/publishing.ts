@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import type { PublishOptions } from '@yilian/client';
 import type { Coding } from '@yilian/protocol';
 import { parseCid } from '@yilian/vault';
 import type { OpenHospital } from './actors.ts';
@@ -55,16 +56,18 @@ export async function publish(
   { hospital, replicas }: OpenHospital,
   pseudonym: string,
   source: Source,
-  onProgress?: (bytes: number) => void,
+  options: Pick<PublishOptions, 'onProgress' | 'signal'> = {},
 ): Promise<Published> {
   const { recordId, transactionId, cid, sealedSizeBytes, plainSizeBytes, sha256 } = await hospital.publish({
     pseudonym,
     scope: source.scope,
     codes: [...source.codes],
     source: source.read(),
-    ...(onProgress && { onProgress }),
+    ...options,
   });
-  for (const replica of replicas) await replica.pin(parseCid(cid), { sizeBytes: sealedSizeBytes });
+  const { signal } = options;
+  for (const replica of replicas)
+    await replica.pin(parseCid(cid), { sizeBytes: sealedSizeBytes, ...(signal && { signal }) });
   return { name: source.name, recordId, transactionId, cid, sizeBytes: plainSizeBytes, sealedSizeBytes, sha256 };
 }
 

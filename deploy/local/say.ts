@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Plain-word lines of a demonstration: when, where, who did what, with the transaction and how long it took. */
 export class Narrator {
   readonly #start = performance.now();
@@ -43,8 +41,4 @@ export async function timed<T>(work: () => Promise<T>): Promise<{ readonly value
   const start = performance.now();
   const value = await work();
   return { value, ms: performance.now() - start };
-}
-
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

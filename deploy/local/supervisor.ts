@@ -1,75 +1,121 @@
-import { rmSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, type Program } from './child.ts';
-import { proxyHosts, readDescription } from './description.ts';
-import { DeployError } from './errors.ts';
-import { found, settled } from './founding.ts';
-import { Layout } from './layout.ts';
+import { proxyHosts } from './description.ts';
+import { DeployError, told } from './errors.ts';
+import { FederationWatch, found } from './founding.ts';
+import type { Layout } from './layout.ts';
+import { isFree } from './ports.ts';
 import { programs } from './programs.ts';
-import { findRedis } from './redis.ts';
-import { RUNNING_FILE, type Running } from './running.ts';
+import { findRedis, type RedisSource } from './redis.ts';
+import { birthOf, forgetRunning, type ProcessState, type Running, writeRunning } from './running.ts';
 
-const MAX_BACKOFF_MS = 5_000;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 5_000;
+/** A process that served this long before it ended starts with the first pause again. */
+const STEADY_MS = 60_000;
 const READY_MS = 60_000;
-const POLL_MS = 100;
+const POLL_MS = 200;
 
-/** Starts every program of a federation, starts again what dies, and ends all of them on SIGTERM. */
-class Supervisor {
+interface Kept {
+  readonly program: Program;
+  child: Child;
+  state: ProcessState;
+  restarts: number;
+  ended?: string;
+}
+
+/** Starts every program of a federation, starts again what dies, and ends all of them when it is told to. */
+export class Supervisor {
   readonly #layout: Layout;
-  readonly #children = new Map<string, { child: Child; restarts: number }>();
-  #running: Running;
-  #stopping = false;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #onStep: (step: string) => void;
+  readonly #kept = new Map<string, Kept>();
+  readonly #stopping = new AbortController();
+  #running: Omit<Running, 'processes'>;
+  #stopped: Promise<void> | undefined;
 
-  constructor(layout: Layout) {
+  constructor(layout: Layout, onStep: (step: string) => void) {
     this.#layout = layout;
-    this.#running = { pid: process.pid, state: 'starting', step: 'starting', engines: {}, processes: [] };
+    this.#onStep = onStep;
+    const { pid } = process;
+    this.#running = { pid, birth: birthOf(pid) ?? '', state: 'starting', step: 'starting', engines: {} };
+    writeRunning(layout.state, { ...this.#running, processes: [] });
   }
 
-  async run(): Promise<void> {
+  /** Resolves when the federation is ready. @throws DeployError REDIS_MISSING REDIS_UNFIT PORT_TAKEN PROCESS_FAILED NOT_READY */
+  async start(): Promise<void> {
     const { regions } = this.#layout.description;
-    const redis = await findRedis(regions.length, (step) => this.#note({ step }));
-    this.#note({
-      engines: {
-        chains: 'embedded Fabric node (all keys on this machine: no independence)',
-        vault: 'embedded block store',
-        redis: redis.kind === 'url' ? 'by REDIS_URLS' : `${redis.program} ${redis.version}`,
-        node: process.version,
-      },
-    });
-    const stages = await programs(this.#layout, redis);
-    await this.#requireFreePorts(stages.flat());
-    const [chains = [], services = []] = stages;
-    this.#note({ step: 'starting the chains and queues' });
-    await this.#start(chains);
-    this.#note({ step: 'founding the federation' });
+    const redis = await findRedis(regions.length, (step) => this.#step(step));
+    this.#running = { ...this.#running, engines: engines(redis) };
+    await this.#requireFreePorts(redis);
+    const [chains = [], views = [], services = []] = await programs(this.#layout, redis);
+    this.#step('starting the chains and queues');
+    await this.#startAll(chains);
+    this.#step('founding the federation');
     await found(this.#layout);
-    this.#note({ step: 'starting vaults, proxies and relays' });
-    await this.#start(services);
-    this.#note({ step: 'waiting until every relay and proxy is ready' });
+    await this.#startAll(views);
+    this.#step('starting vaults, proxies and relays');
+    await this.#startAll(services);
+    this.#step('waiting until every relay and proxy is ready');
     await this.#allReady();
-    this.#note({ state: 'ready', step: 'ready' });
+    this.#running = { ...this.#running, state: 'ready' };
+    this.#step('ready');
   }
 
-  async #start(stage: readonly Program[]): Promise<void> {
-    await Promise.all(stage.map((program) => this.#launch(program, 0)));
+  /** Ends relays and proxies before the chains and queues they use. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
   }
 
-  async #launch(program: Program, restarts: number): Promise<void> {
-    const child = new Child(program);
-    this.#children.set(program.name, { child, restarts });
-    this.#note({});
-    void child.exited.then(() => this.#revive(program, restarts));
-    await child.ready();
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new DeployError('INTERRUPTED', 'the federation is being ended'));
+    const children = [...this.#kept.values()].map(({ child }) => child);
+    const below = children.filter(({ program }) => /\/(chain|redis)$/.test(program.name));
+    await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
+    await Promise.all(below.map((child) => child.stop()));
+    forgetRunning(this.#layout.state);
   }
 
-  async #revive(program: Program, restarts: number): Promise<void> {
-    if (this.#stopping || this.#running.state === 'starting') return;
-    await delay(Math.min(MAX_BACKOFF_MS, 100 * 2 ** Math.min(restarts, 10)));
-    if (this.#stopping) return;
-    await this.#launch(program, restarts + 1).catch(() => undefined);
+  async #startAll(stage: readonly Program[]): Promise<void> {
+    await Promise.all(
+      stage.map(async (program) => {
+        const kept = this.#spawn(program);
+        await kept.child.ready();
+        this.#mark(kept, 'running');
+        void this.#keep(kept);
+      }),
+    );
+  }
+
+  #spawn(program: Program): Kept {
+    this.#stopping.signal.throwIfAborted();
+    const kept: Kept = { program, child: new Child(program), state: 'starting', restarts: 0 };
+    this.#kept.set(program.name, kept);
+    this.#note();
+    return kept;
+  }
+
+  /** Starts a program again whenever it ends, each time after a longer pause. */
+  async #keep(kept: Kept): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let failures = 0; ; ) {
+      const since = performance.now();
+      kept.ended = await kept.child.exited;
+      if (signal.aborted) return;
+      failures = performance.now() - since > STEADY_MS ? 0 : failures + 1;
+      this.#mark(kept, 'waiting');
+      await delay(Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)), undefined, { signal }).catch(
+        () => undefined,
+      );
+      if (signal.aborted) return;
+      kept.child = new Child(kept.program);
+      kept.restarts += 1;
+      this.#mark(kept, 'starting');
+      await kept.child.ready().then(
+        () => this.#mark(kept, 'running'),
+        (error: unknown) => complain(error),
+      );
+    }
   }
 
   async #allReady(): Promise<void> {
@@ -81,60 +127,70 @@ class Supervisor {
         ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
       ]),
     ];
+    const { signal } = this.#stopping;
     const deadline = Date.now() + READY_MS;
     const wait = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
       while (!(await holds())) {
         if (Date.now() > deadline)
           throw new DeployError('NOT_READY', `${what} did not become ready; see ${this.#layout.path('logs')}`);
-        await delay(POLL_MS);
+        await delay(POLL_MS, undefined, { signal });
       }
     };
+    using watch = await FederationWatch.open(this.#layout);
     await Promise.all(names.map((name) => wait(name, () => isReady(`${this.#layout.url(name)}/ready`))));
-    await wait('the mirrors of the main chain', () => settled(this.#layout));
+    await wait('the mirrors of the main chain', () => watch.settled());
   }
 
-  async #requireFreePorts(all: readonly Program[]): Promise<void> {
-    const owned = new Set(all.map(({ name }) => name));
-    for (const name of owned) {
-      if (name.endsWith('/vault')) continue;
+  async #requireFreePorts(redis: RedisSource): Promise<void> {
+    for (const name of this.#layout.listeners) {
+      if (redis.kind === 'url' && name.endsWith('/redis')) continue;
       const port = this.#layout.port(name);
       if (!(await isFree(port)))
         throw new DeployError('PORT_TAKEN', `port ${port} of ${name} is used by another program`);
     }
   }
 
-  /** Writes the state for other terminals, whole or not at all. */
-  #note(change: Partial<Running>): void {
-    const processes = [...this.#children].map(([name, { child, restarts }]) => ({ name, pid: child.pid, restarts }));
-    this.#running = { ...this.#running, ...change, processes };
-    const text = JSON.stringify(this.#running, null, 2);
-    const file = this.#layout.path(RUNNING_FILE);
-    this.#writing = this.#writing.then(async () => {
-      await writeFile(`${file}.new`, text, { mode: 0o600 });
-      await rename(`${file}.new`, file);
-    });
+  #step(step: string): void {
+    this.#stopping.signal.throwIfAborted();
+    this.#running = { ...this.#running, step };
+    this.#note();
+    this.#onStep(step);
   }
 
-  async fail(error: unknown): Promise<void> {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'PROCESS_FAILED';
-    const message = error instanceof Error ? error.message : String(error);
-    this.#note({ state: 'failed', failure: { code, message } });
-    await this.stop();
+  #mark(kept: Kept, state: ProcessState): void {
+    kept.state = state;
+    this.#note();
   }
 
-  /** Ends relays and proxies before the chains and queues they use. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    const children = [...this.#children.values()].map(({ child }) => child);
-    const below = children.filter(({ program }) => /\/(chain|redis)$/.test(program.name));
-    await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
-    await Promise.all(below.map((child) => child.stop()));
-    if (this.#running.state !== 'failed') {
-      await this.#writing;
-      rmSync(this.#layout.path(RUNNING_FILE), { force: true });
+  /** Tells other terminals. A full disk must not end what runs. */
+  #note(): void {
+    if (this.#stopping.signal.aborted) return;
+    const processes = [...this.#kept.values()].map(({ program, child, state, restarts, ended }) => ({
+      name: program.name,
+      ...child.identity,
+      state,
+      restarts,
+      ...(ended !== undefined && { ended }),
+    }));
+    try {
+      writeRunning(this.#layout.state, { ...this.#running, processes });
+    } catch (error) {
+      complain(error);
     }
-    await this.#writing;
   }
+}
+
+function engines(redis: RedisSource): Running['engines'] {
+  return {
+    chains: 'embedded Fabric node (all keys on this machine: no independence)',
+    vault: 'embedded block store',
+    redis: redis.kind === 'url' ? 'by REDIS_URLS' : `${redis.program} ${redis.version}`,
+    node: process.version,
+  };
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`${JSON.stringify({ at: Date.now(), ...told(error) })}\n`);
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -146,28 +202,3 @@ async function isReady(url: string): Promise<boolean> {
     return false;
   }
 }
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-const [, , state] = process.argv;
-if (state === undefined) {
-  process.stderr.write('usage: STATE-FOLDER\n');
-  process.exit(2);
-}
-const layout = await Layout.open(state, await readDescription(`${state}/description.json`));
-const supervisor = new Supervisor(layout);
-const stop = (): void => {
-  void supervisor.stop().then(() => process.exit(0));
-};
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);
-await supervisor.run().catch(async (error: unknown) => {
-  await supervisor.fail(error);
-  process.exit(1);
-});

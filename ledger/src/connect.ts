@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { type CallOptions, Client, credentials } from '@grpc/grpc-js';
+import { type CallOptions, type ChannelOptions, Client, credentials } from '@grpc/grpc-js';
 import {
   type Contract,
   connect as connectGateway,
@@ -87,7 +87,11 @@ export function connect(options: ConnectOptions): Connection {
   };
 }
 
-function openClient(address: string, tls: Tls | undefined): Client {
+/**
+ * A gRPC client for `host:port`, which the caller closes.
+ * @throws TypeError for an address elsewhere without TLS
+ */
+export function openClient(address: string, tls: Tls | undefined, options: ChannelOptions = {}): Client {
   if (!tls && !LOCAL.test(address)) throw new TypeError('A peer on another machine is reached by TLS only');
   const security = tls
     ? credentials.createSsl(pem(tls.roots), pem(tls.privateKey), pem(tls.certificate))
@@ -97,6 +101,7 @@ function openClient(address: string, tls: Tls | undefined): Client {
     'grpc.keepalive_timeout_ms': 20_000,
     'grpc.max_receive_message_length': 100 * 1024 * 1024,
     ...(tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': tls.serverName }),
+    ...options,
   });
 }
 

@@ -1,10 +1,12 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import type { GrpcClient } from '@hyperledger/fabric-gateway';
+import { expect, vi } from 'vitest';
 import { createAuthority } from '../src/ca.ts';
-import { type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
+import { type EmbeddedConfig, type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
 import { type ConformanceNetwork, ledgerConformance } from './conformance.ts';
 import { ConformanceContract } from './conformance-contract.ts';
 import { authority, CHANNEL, clientOf, configOf, gatewayOf, POLICIES } from './fixture/embedded.ts';
+import { follow } from './fixture/follower.ts';
 
 ledgerConformance('The embedded node in process', () => openNetwork(async (node) => ({ client: node.client() })));
 
@@ -16,8 +18,31 @@ ledgerConformance('The embedded node over gRPC', () =>
   }),
 );
 
+ledgerConformance('A follower of the embedded node', () =>
+  openNetwork(async (node, chaincodes) => {
+    const follower = await follow(node.client(), {}, configOf(chaincodes));
+    await follower.caughtUp();
+    return {
+      client: follower.client(),
+      update: (height) => vi.waitFor(() => expect(follower.height()).toBeGreaterThan(height)),
+      async close() {
+        await vi.waitFor(() => expect(follower.height()).toBe(node.height()));
+        await follower.verifyChain();
+        await follower.close();
+      },
+    };
+  }),
+);
+
+interface Reached {
+  readonly client: GrpcClient;
+  /** Waits for what changed when there were this many blocks. */
+  readonly update?: (height: number) => Promise<void>;
+  readonly close?: () => void | Promise<void>;
+}
+
 async function openNetwork(
-  reach: (node: EmbeddedNode) => Promise<{ client: GrpcClient; close?: () => void }>,
+  reach: (node: EmbeddedNode, chaincodes: EmbeddedConfig['chaincodes']) => Promise<Reached>,
 ): Promise<ConformanceNetwork> {
   const chaincodes = Object.entries(POLICIES).map(([name, endorsement]) => ({
     name,
@@ -26,7 +51,7 @@ async function openNetwork(
     contracts: [ConformanceContract],
   }));
   const node = await openEmbedded(configOf(chaincodes), { folder: ':memory:' });
-  const { client, close } = await reach(node);
+  const { client, close, update } = await reach(node, chaincodes);
   return {
     channel: CHANNEL,
     mspIds: ['AMSP', 'BMSP', 'CMSP'],
@@ -37,10 +62,12 @@ async function openNetwork(
     async revoke({ identity }) {
       const ca = authority(identity.mspId);
       ca.revoke(Buffer.from(identity.credentials).toString());
+      const height = node.height();
       node.updateOrganisation({ mspId: identity.mspId, crls: [ca.crl()] });
+      await update?.(height);
     },
     async [Symbol.asyncDispose]() {
-      close?.();
+      await close?.();
       await node.verifyChain();
       await node.close();
     },

@@ -70,7 +70,15 @@ describe('A read-write set', () => {
       ],
     ]);
     const block = { number: 0, hash: new Uint8Array(1), header: new Uint8Array(), metadata: new Uint8Array() };
-    store.append({ block, transactions: [], updates, history: [], commitHash: new Uint8Array() });
+    store.append({
+      block,
+      transactions: [],
+      updates,
+      history: [],
+      commitHash: new Uint8Array(),
+      at: 0,
+      definition: '',
+    });
     const rangeAfter = (count: number) => {
       const simulation = new Simulation(store, 'tx');
       const next = simulation.range('chaincode', 'k', 'l');

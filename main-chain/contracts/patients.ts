@@ -21,6 +21,11 @@ export interface PatientEntry {
   readonly signingKey: string;
 }
 
+/** A signing key with the transaction that registered it, whose proof other regions' chains take. */
+export interface PatientState extends PatientEntry {
+  readonly transactionId: string;
+}
+
 /** Pseudonym to signing key, once in the whole federation. */
 export class PatientContract extends ChainContract {
   constructor() {
@@ -50,7 +55,8 @@ export class PatientContract extends ChainContract {
     const key = patientKey(ctx, pseudonym);
     const known = await getJson<PatientEntry>(ctx, key);
     const entry: PatientEntry = { pseudonym, keyEpoch, signingKey };
-    if (known === undefined) await putJson(ctx, key, entry);
+    if (known === undefined)
+      await putJson(ctx, key, { ...entry, transactionId: ctx.stub.getTxID() } satisfies PatientState);
     else if (known.signingKey !== signingKey || known.keyEpoch !== keyEpoch)
       refuse('PSEUDONYM_TAKEN', 'the patient has another signing key');
     return JSON.stringify(entry);

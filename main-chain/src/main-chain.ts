@@ -10,7 +10,7 @@ import {
 } from '@yilian/protocol';
 import type { Foundation, RegionState, ScopeState } from '../contracts/chain.ts';
 import type { Fork } from '../contracts/checkpoints.ts';
-import type { PatientEntry } from '../contracts/patients.ts';
+import type { PatientState } from '../contracts/patients.ts';
 import type { Change } from '../contracts/registry.ts';
 
 /** Name of the chaincode on the main channel. */
@@ -88,7 +88,7 @@ export class MainChain {
   }
 
   /** A patient's registered signing key. Refused with `PATIENT_UNKNOWN`. */
-  patient(pseudonym: string): Promise<PatientEntry> {
+  patient(pseudonym: string): Promise<PatientState> {
     return this.#evaluate('Patients:get', [pseudonym]);
   }
 

@@ -10,12 +10,12 @@ export interface DutiesOptions {
   readonly book: GrantBook;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onSettled?: () => void;
 }
 
 const TICK_MS = 1_000;
 const AT_ONCE = 16;
-const COMPARE_EVERY_MS = 60_000;
+/** Revocations come as events and periods end by the clock: this finds keys that were rotated. */
+const COMPARE_EVERY_MS = 3_600_000;
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 60_000;
 
@@ -67,7 +67,7 @@ export class Duties {
   }
 
   async #settleAll(signal: AbortSignal): Promise<void> {
-    const { grants, book, onSettled } = this.#options;
+    const { grants, book } = this.#options;
     for (const { grantId } of book.unfinished()) {
       const attempt = this.#attempts.get(grantId);
       if (signal.aborted) return;
@@ -76,7 +76,6 @@ export class Duties {
         const next = await grants.settle(grantId);
         if (next === undefined) this.#attempts.delete(grantId);
         else this.#attempts.set(grantId, { notBefore: next, pauseMs: FIRST_PAUSE_MS });
-        onSettled?.();
       } catch (error) {
         const pauseMs = Math.min((attempt?.pauseMs ?? FIRST_PAUSE_MS / 2) * 2, MAX_PAUSE_MS);
         this.#attempts.set(grantId, { notBefore: Date.now() + pauseMs, pauseMs });

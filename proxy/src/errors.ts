@@ -104,7 +104,7 @@ export function refusal(error: unknown): Refusal {
       ? told(contractCode, 'the chain refused')
       : told('LEDGER_UNAVAILABLE', 'the ledger did not answer');
   }
-  if (error instanceof PreError) return told('FRAGMENTS_INVALID', error.code);
+  if (error instanceof PreError) return told(error.code, 'keys, capsules or fragments do not fit');
   if (error instanceof ProxyError || error instanceof ProtocolError || error instanceof VerifyError)
     return told(error.code, error.message.slice(0, 256));
   return fastifyRefusal(error) ?? { status: 500, code: 'INTERNAL', message: 'the proxy failed' };

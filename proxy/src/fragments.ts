@@ -7,7 +7,7 @@ import { decrypt, encrypt } from './sealed-file.ts';
 import type { WrapKeys } from './wrap-keys.ts';
 
 /** Bytes of one key fragment. */
-export const KFRAG_BYTES = 310;
+const KFRAG_BYTES = 310;
 const MAX_CACHED = 4096;
 
 /**

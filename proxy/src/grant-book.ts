@@ -130,9 +130,11 @@ export class GrantBook {
     return this.#ids(this.#prepared(`SELECT grant_id FROM grants WHERE stage = 'held'`).all());
   }
 
-  /** Grants in use whose period is over at `at`. */
+  /** Some of the grants in use whose period is over at `at`. */
   ended(at: number): string[] {
-    return this.#ids(this.#prepared(`SELECT grant_id FROM grants WHERE stage = 'held' AND not_after < ?`).all(at));
+    return this.#ids(
+      this.#prepared(`SELECT grant_id FROM grants WHERE stage = 'held' AND not_after < ? LIMIT 64`).all(at),
+    );
   }
 
   /** Grants about which something is still to be done here or on the chain. */

@@ -1,4 +1,4 @@
-import { openSealed, type SecretKey } from '@yilian/pre';
+import { openSealed, PreError, type SecretKey } from '@yilian/pre';
 import {
   type CertificateSigner,
   DestructionReceipt,
@@ -111,18 +111,15 @@ export class Grants {
    * own peer does not know (yet) stays; it cannot be released either.
    */
   async compare(grantId: string): Promise<void> {
-    const { chain, fragments, book, clock } = this.#options;
+    const { fragments, book, clock } = this.#options;
     const row = fragments.get(grantId);
     if (row === undefined || row.stage !== 'held') return;
     const entry = await this.#entry(grantId);
     if (entry === undefined) return;
-    if (entry.revokedAt !== undefined) return void this.#end(grantId, entry.revocation);
-    if (clock.now() > row.notAfter) return this.#endExpired(row);
-    const scopeKeys = await chain.scopeKeys(row.pseudonym);
-    const current = (scope: GrantedScope) =>
-      scopeKeys.some(({ document }) => document.scope === scope.scope && document.key === scope.key);
-    if (!row.scopes.some(current)) return void this.#end(grantId);
     if (!row.acknowledged && entry.acknowledgedBy.includes(this.#options.mspId)) book.acknowledged(grantId);
+    if (entry.revokedAt !== undefined) this.#end(grantId, entry.revocation);
+    else if (clock.now() > row.notAfter) await this.#endExpired(row);
+    else if (await this.#allRotated(row)) this.#end(grantId);
   }
 
   /**
@@ -140,7 +137,7 @@ export class Grants {
         else this.#end(grantId, entry.revocation);
         return entry.revokedAt === undefined ? undefined : clock.now();
       }
-      if (row.stage === 'stopped') fragments.destroy(grantId, clock.now());
+      if (row.stage === 'stopped') fragments.destroy(grantId, clock.reading());
       const entry = await chain.grantEntry(grantId);
       if (!this.#receiptedIn(entry)) {
         if (entry.revokedAt === undefined && row.revocation !== undefined) await chain.revoke(row.revocation);
@@ -171,12 +168,21 @@ export class Grants {
     }
   }
 
+  async #allRotated({ pseudonym, scopes }: GrantRow): Promise<boolean> {
+    const scopeKeys = await this.#options.chain.scopeKeys(pseudonym);
+    return !scopes.some(({ scope, key }) =>
+      scopeKeys.some(({ document }) => document.scope === scope && document.key === key),
+    );
+  }
+
   async #hold(entry: GrantEntry, sealed: Uint8Array, commitment: string): Promise<void> {
     const { federation, region, mspId, transportKey, fragments } = this.#options;
     const grant = await this.#booked(entry, commitment);
-    const plaintext = openSealed(transportKey, sealed, kfragContext(federation, region, grant.pseudonym, mspId));
+    const plaintext = unseal(transportKey, sealed, kfragContext(federation, region, grant.pseudonym, mspId));
     try {
       fragments.hold(grant, verifyFragments(plaintext, grant));
+    } catch (cause) {
+      throw cause instanceof PreError ? unfit(cause) : cause;
     } finally {
       plaintext.fill(0);
     }
@@ -199,10 +205,11 @@ export class Grants {
     return { grantId, commitment, pseudonym, signingKey, receivingKey: signed.document.key, notAfter, scopes };
   }
 
-  async #acknowledge(grantId: string, entry: GrantEntry): Promise<string | undefined> {
-    const { chain, book, mspId } = this.#options;
-    const done = entry.acknowledgedBy.includes(mspId);
-    const committed = done ? undefined : await chain.acknowledge(grantId);
+  /** @throws REVOKED when the grant ended while its fragments were being looked at */
+  async #acknowledge(grantId: string, { acknowledgedBy }: GrantEntry): Promise<string | undefined> {
+    const { chain, book, fragments, mspId } = this.#options;
+    if (fragments.get(grantId)?.stage !== 'held') throw new ProxyError('REVOKED', 'the grant has ended');
+    const committed = acknowledgedBy.includes(mspId) ? undefined : await chain.acknowledge(grantId);
     failpoint('kfrags.acknowledged');
     book.acknowledged(grantId);
     return committed?.transactionId;
@@ -229,7 +236,10 @@ export class Grants {
     const { signingKey } = await this.#options.chain.patient(grant.pseudonym);
     await this.#serial.run(grantId, async () => {
       const { fragments, book, clock } = this.#options;
-      if (fragments.get(grantId) !== undefined) return void this.#end(grantId, revocation);
+      if (fragments.get(grantId) !== undefined) {
+        this.#end(grantId, revocation);
+        return;
+      }
       const { pseudonym, notAfter } = grant;
       book.refuse(
         { grantId, commitment, pseudonym, signingKey, receivingKey: '', notAfter, scopes: [] },
@@ -245,4 +255,17 @@ export class Grants {
     const document = { federation, region, grantId, mspId, commitment, destroyedAt: destroyedAt ?? clock.reading() };
     return signDocument(DestructionReceipt, document, [signer]);
   }
+}
+
+/** @throws FRAGMENTS_INVALID */
+function unseal(key: SecretKey, sealed: Uint8Array, context: Uint8Array): Uint8Array {
+  try {
+    return openSealed(key, sealed, context);
+  } catch (cause) {
+    throw unfit(cause);
+  }
+}
+
+function unfit(cause: unknown): ProxyError {
+  return new ProxyError('FRAGMENTS_INVALID', 'the fragments are not of this patient, grantee and proxy', { cause });
 }

@@ -12,7 +12,7 @@ export interface Self {
 }
 
 /** The permitted scopes of a release that hold records, each with the grant that permits it. */
-export type PermittedScope = Extract<Outcome['scopes'][number], { permitted: true }>;
+type PermittedScope = Extract<Outcome['scopes'][number], { permitted: true }>;
 
 export interface CheckedRelease {
   readonly outcome: Outcome;

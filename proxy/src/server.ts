@@ -6,7 +6,7 @@ import { ProxyError, refusal } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Who calls a route: it decides how often. */
-export type Caller = 'patient' | 'relay';
+type Caller = 'patient' | 'relay';
 
 /** What one network's proxy answers. Bodies are judged by the handler; nothing has looked at them before. */
 export interface Route {

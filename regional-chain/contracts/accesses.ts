@@ -1,6 +1,6 @@
 import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { AccessQuery, type Outcome, type Request, requireKeySignature, type SignedBy } from '@yilian/protocol';
-import { patientOf } from './patients.ts';
+import { patientOf, registeredKey } from './patients.ts';
 import { receiptsOf } from './receipts.ts';
 import { documentArgument, foundation, now, requireRecent } from './region.ts';
 import {
@@ -52,12 +52,24 @@ export async function noteAccess(
   await putJson(ctx, key, { requestId, ...(page === undefined ? {} : { page }) } satisfies Note);
 }
 
-/** Everything this chain knows about who asked for a patient's records, newest first. Only the patient may ask. */
-export async function accessPage(ctx: Context, json: string, bookmark: string): Promise<AccessPage> {
-  const signed = documentArgument(AccessQuery, json, await foundation(ctx));
+/**
+ * Everything this chain knows about who asked for a patient's records, newest first. Only the patient may ask: one who
+ * is enrolled here, or whose signing key the main chain registered, as the proof shows.
+ */
+export async function accessPage(
+  ctx: Context,
+  json: string,
+  bookmark: string,
+  registration: string,
+): Promise<AccessPage> {
+  const home = await foundation(ctx);
+  const at = now(ctx);
+  const signed = documentArgument(AccessQuery, json, home);
   const { pseudonym, signedAt } = signed.document;
-  requireRecent(signedAt, now(ctx));
-  requireKeySignature(signed, (await patientOf(ctx, pseudonym)).signingKey);
+  requireRecent(signedAt, at);
+  const patient = registration === '' ? await patientOf(ctx, pseudonym) : registeredKey(home, registration, at);
+  if (patient.pseudonym !== pseudonym) refuse('PROOF_MISMATCH', 'the proof is of another patient');
+  requireKeySignature(signed, patient.signingKey);
   if (bookmark !== '' && !BOOKMARK.test(bookmark)) refuse('ARGUMENT_MALFORMED', 'not a bookmark');
   const accesses: Access[] = [];
   let characters = 0;

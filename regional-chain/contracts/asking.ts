@@ -15,6 +15,7 @@ import {
 import { Type } from 'typebox';
 import { noteAccess } from './accesses.ts';
 import { MIRROR_TTL_MS } from './freshness.ts';
+import { keyCertificateOf } from './practitioners.ts';
 import {
   documentArgument,
   type Foundation,
@@ -62,7 +63,8 @@ export async function ask(ctx: Context, json: string, homesJson: string): Promis
   const signed = documentArgument(Request, json, home);
   const mirror = await mirrorOf(ctx, home.region);
   const { keyCertificate: keyCertificateId } = signed.document;
-  const keyCertificate = await keyCertificateArgument(ctx, home, '', { keyCertificateId, mirror, at });
+  const known = await keyCertificateOf(ctx, keyCertificateId);
+  const keyCertificate = keyCertificateArgument(home, '', { keyCertificateId, known, mirror, at });
   if (!requesterHolds(signed, keyCertificate, mirror, at))
     refuse('CERTIFICATE_INVALID', 'the requester’s certificate is not in force');
   const { requestId } = await recordRequest(ctx, signed, homesArgument(homesJson), at);

@@ -15,7 +15,8 @@ export abstract class ChainContract extends Contract {
     parameters: unknown,
   ): Promise<void> {
     try {
-      return await super.aroundTransaction(ctx, fn, parameters);
+      // Declared without a result, which it has.
+      return (await (super.aroundTransaction(ctx, fn, parameters) as Promise<unknown>)) as undefined;
     } catch (error) {
       throw coded(error);
     }

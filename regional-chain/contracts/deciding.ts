@@ -16,7 +16,7 @@ import { decide as decideScopes, type ScopeState } from './consent.ts';
 import { requireFreshMirror } from './freshness.ts';
 import { grantsOf } from './grants.ts';
 import { type Patient, patientKey, patientOf, scopeKeyOf } from './patients.ts';
-import type { SignedKeyCertificate } from './practitioners.ts';
+import { keyCertificateOf, type SignedKeyCertificate } from './practitioners.ts';
 import { recordsOf, type ScopeEpoch } from './record-index.ts';
 import {
   documentArgument,
@@ -77,25 +77,21 @@ export async function decideRequest(
   const requestId = documentId(Request.type, request);
   if ((await getJson(ctx, outcomeKey(ctx, requestId))) !== undefined)
     refuse('DECIDED', 'the request is decided already');
+  const homes = homesArgument(homesJson);
   requirePeriod(request);
   if (at < request.notBefore) refuse('NOT_YET_VALID', 'the request is not valid yet');
   const mirror = await mirrorOf(ctx, request.region);
   const own = request.region === home.region;
+  if (own && mainHeightJson !== '') refuse('ARGUMENT_MALFORMED', 'the own region needs no main height');
   if (!own) requireFreshMirror(home, mirror, request.minMainHeight, mainHeightJson, at);
   const waiting = await getJson<WaitingRequest>(ctx, waitingKey(request.pseudonym, requestId));
-  const keyCertificate =
-    waiting?.keyCertificate ??
-    (await keyCertificateArgument(ctx, home, keyCertificateJson, {
-      keyCertificateId: request.keyCertificate,
-      mirror,
-      at,
-    }));
+  const { keyCertificate: keyCertificateId } = request;
+  const known = waiting?.keyCertificate ?? (await keyCertificateOf(ctx, keyCertificateId));
+  const keyCertificate = keyCertificateArgument(home, keyCertificateJson, { keyCertificateId, known, mirror, at });
   const declined = waiting?.denial !== undefined;
   const question: Question = { home, requestId, signed, keyCertificate, mirror, declined, at };
   const certificateValid = requesterHolds(signed, keyCertificate, mirror, at);
-  const asked = own
-    ? await recordRequest(ctx, signed, [...new Set([home.region, ...homesArgument(homesJson)])], at)
-    : undefined;
+  const asked = own ? await recordRequest(ctx, signed, [...new Set([home.region, ...homes])], at) : undefined;
   const outcome = await answer(ctx, question, certificateValid);
   if (outcome === undefined) return wait(ctx, question, waiting);
   return settle(ctx, question, { outcome, asked, waiting });

@@ -88,7 +88,7 @@ export class FederationContract extends ChainContract {
   }
 }
 
-export function scopesOf(ctx: Context): Promise<ScopeMirror | undefined> {
+function scopesOf(ctx: Context): Promise<ScopeMirror | undefined> {
   return getJson<ScopeMirror>(ctx, scopesKey);
 }
 

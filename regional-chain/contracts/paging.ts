@@ -34,7 +34,9 @@ export async function releasePage(
   const cursor = await cursorAt(ctx, requestId, numberArgument(page));
   if (at > request.notAfter) refuse('REQUEST_EXPIRED', 'the request is over');
   const mirror = await mirrorOf(ctx, request.region);
-  if (request.region !== home.region) requireFreshMirror(home, mirror, request.minMainHeight, mainHeightJson, at);
+  const own = request.region === home.region;
+  if (own && mainHeightJson !== '') refuse('ARGUMENT_MALFORMED', 'the own region needs no main height');
+  if (!own) requireFreshMirror(home, mirror, request.minMainHeight, mainHeightJson, at);
   const keyCertificate = await keyCertificateOf(ctx, request.keyCertificate);
   if (keyCertificate === undefined) return refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate');
   const question: Question = { home, requestId, signed, keyCertificate, mirror, declined: false, at };

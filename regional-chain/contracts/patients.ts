@@ -12,12 +12,13 @@ import {
   ScopeKey,
   type SignedBy,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { ChainContract } from './chain-contract.ts';
 import { requireScope } from './federation.ts';
 import { hasRecords } from './record-index.ts';
 import {
   documentArgument,
+  type Foundation,
   foundation,
   idArgument,
   now,
@@ -38,10 +39,11 @@ export interface Patient {
 }
 
 const MAX_UNINDEXED = 1000;
-const parseRegistered = parser(
-  'registered patient',
-  Type.Object({ pseudonym: Pseudonym, keyEpoch: Epoch, signingKey: PointKey }, { additionalProperties: false }),
+const Registered = Type.Object(
+  { pseudonym: Pseudonym, keyEpoch: Epoch, signingKey: PointKey },
+  { additionalProperties: false },
 );
+const parseRegistered = parser('registered patient', Registered);
 const parsePseudonyms = parser('pseudonyms', Type.Array(Pseudonym, { minItems: 1, maxItems: 64 }));
 
 /** Patients by pseudonym, their signing key and the scope keys it signed. */
@@ -59,8 +61,7 @@ export class PatientContract extends ChainContract {
     const { pseudonym, signingKey, keyEpoch, signedAt } = signed.document;
     requireRecent(signedAt, at);
     requireKeySignature(signed, signingKey);
-    const registered = verifyOutcome(proofArgument(proofJson), home.main, { function: 'Patients:register' }, at);
-    const entry = parseRegistered(payloadOf(registered));
+    const entry = registeredKey(home, proofJson, at);
     if (entry.pseudonym !== pseudonym || entry.signingKey !== signingKey || entry.keyEpoch !== keyEpoch) {
       refuse('PROOF_MISMATCH', 'the main chain registered another key');
     }
@@ -150,6 +151,12 @@ export class PatientContract extends ChainContract {
 
 export function unindexedKey(ctx: Context, pseudonym: string): string {
   return ctx.stub.createCompositeKey('unindexed', [pseudonym]);
+}
+
+/** What the main chain registered about a patient, by the proof of its transaction. */
+export function registeredKey(home: Foundation, proofJson: string, at: number): Static<typeof Registered> {
+  const registered = verifyOutcome(proofArgument(proofJson), home.main, { function: 'Patients:register' }, at);
+  return parseRegistered(payloadOf(registered));
 }
 
 export function patientKey(ctx: Context, pseudonym: string): string {

@@ -94,18 +94,15 @@ export async function adoptKeyCertificate(
   const signed = documentArgument(KeyCertificate, json, { federation: home.federation });
   const keyCertificateId = documentId(KeyCertificate.type, signed.document);
   const known = await keyCertificateOf(ctx, keyCertificateId);
+  const proof = proofJson === '' ? undefined : proofArgument(proofJson);
   if (known !== undefined) return known;
   if (signed.document.region === home.region)
     refuse('KEY_CERTIFICATE_UNKNOWN', 'the key certificate is not registered');
+  if (proof === undefined) return refuse('PROOF_MISSING', 'a key certificate of another region comes with its proof');
   const mirror = await mirrorOf(ctx, signed.document.region);
   if (mirror.entry.frozen) refuse('REGION_FROZEN', `region ${signed.document.region} is frozen`);
   checkKeyCertificate(signed, mirror, at);
-  const registered = verifyOutcome(
-    proofArgument(proofJson),
-    mirror.entry.trusts,
-    { function: 'Practitioners:register' },
-    at,
-  );
+  const registered = verifyOutcome(proof, mirror.entry.trusts, { function: 'Practitioners:register' }, at);
   if (new TextDecoder().decode(registered.payload) !== keyCertificateId) {
     refuse('PROOF_MISMATCH', 'the proof is of another key certificate');
   }

@@ -1,5 +1,4 @@
 import { verify, X509Certificate } from 'node:crypto';
-import type { Context } from '@yilian/ledger/contract';
 import { refuse } from '@yilian/ledger/contract';
 import {
   documentBytes,
@@ -9,32 +8,36 @@ import {
   ROLE_ATTRIBUTE,
   type Signed,
 } from '@yilian/protocol';
-import { checkKeyCertificate, keyCertificateOf, type SignedKeyCertificate } from './practitioners.ts';
-import { documentArgument, type Foundation, identifier, type Mirror } from './region.ts';
+import { checkKeyCertificate, type SignedKeyCertificate } from './practitioners.ts';
+import { documentArgument, type Foundation, identifier, type Mirror, ofRegion } from './region.ts';
+
+/** Which key certificate a request names, and what this chain knows of it and of its region. */
+interface Named {
+  readonly keyCertificateId: string;
+  readonly known: SignedKeyCertificate | undefined;
+  readonly mirror: Mirror;
+  readonly at: number;
+}
 
 /**
- * The key certificate a request names: as registered here, else, for one of another region, as brought along and
- * checked.
+ * The key certificate a request names: as this chain knows it, else, for one of another region, as brought along
+ * (`json`; empty for none) and checked.
  * @throws KEY_CERTIFICATE_UNKNOWN KEY_CERTIFICATE_MISMATCH REGION_MISMATCH, and as {@link checkKeyCertificate}
  */
-export async function keyCertificateArgument(
-  ctx: Context,
+export function keyCertificateArgument(
   { federation, region }: Foundation,
   json: string,
-  { keyCertificateId, mirror, at }: { keyCertificateId: string; mirror: Mirror; at: number },
-): Promise<SignedKeyCertificate> {
-  const known = await keyCertificateOf(ctx, keyCertificateId);
-  if (known !== undefined) {
-    if (known.document.region !== mirror.entry.region)
-      refuse('REGION_MISMATCH', 'the key certificate is of another region than the request');
-    return known;
-  }
-  if (mirror.entry.region === region) refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate');
-  const signed = documentArgument(KeyCertificate, json, { federation, region: mirror.entry.region });
-  if (documentId(KeyCertificate.type, signed.document) !== keyCertificateId)
+  { keyCertificateId, known, mirror, at }: Named,
+): SignedKeyCertificate {
+  const place = { federation, region: mirror.entry.region };
+  const brought = json === '' ? undefined : documentArgument(KeyCertificate, json, place);
+  if (brought !== undefined && documentId(KeyCertificate.type, brought.document) !== keyCertificateId)
     refuse('KEY_CERTIFICATE_MISMATCH', 'the request names another key certificate');
-  checkKeyCertificate(signed, mirror, at);
-  return signed;
+  if (known !== undefined) return ofRegion(KeyCertificate, known, place);
+  if (brought === undefined || place.region === region)
+    return refuse('KEY_CERTIFICATE_UNKNOWN', 'no such key certificate');
+  checkKeyCertificate(brought, mirror, at);
+  return brought;
 }
 
 /**

@@ -96,8 +96,8 @@ export class RequestContract extends ChainContract {
     return JSON.stringify(waiting);
   }
 
-  async accesses(ctx: Context, json: string, bookmark: string): Promise<string> {
-    return JSON.stringify(await accessPage(ctx, json, bookmark));
+  async accesses(ctx: Context, json: string, bookmark: string, registration: string): Promise<string> {
+    return JSON.stringify(await accessPage(ctx, json, bookmark, registration));
   }
 }
 

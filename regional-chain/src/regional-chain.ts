@@ -248,9 +248,12 @@ export class RegionalChain {
     return (await this.accessPage(query)).accesses;
   }
 
-  /** One page of a patient's accesses, newest first, from `next` of the page before. */
-  accessPage(query: SignedBy<typeof AccessQuery>, next = ''): Promise<AccessPage> {
-    return this.#evaluate('Requests:accesses', [query, next]);
+  /**
+   * One page of a patient's accesses, newest first, from `next` of the page before. `registration` proves the signing key
+   * of a patient who is not enrolled in this region.
+   */
+  accessPage(query: SignedBy<typeof AccessQuery>, next = '', registration?: OutcomeProof): Promise<AccessPage> {
+    return this.#evaluate('Requests:accesses', [query, next, registration ?? '']);
   }
 
   #submit(name: string, args: readonly unknown[], options?: SubmitOptions): Promise<Committed> {

@@ -141,18 +141,23 @@ export const ReceiptSubmission = object({ receipt: OpenedReceipt.signed });
 export const ReceiptReply = object({ state: Type.Union([Type.Literal('committed'), Type.Literal('queued')]) });
 export type ReceiptReply = Static<typeof ReceiptReply>;
 
-/** POST /v1/accesses */
-export const AccessSubmission = AccessQuery.signed;
-export const AccessesReply = Type.Array(
-  object({
-    requestId: Hash,
-    request: Request.signed,
-    outcome: Type.Optional(Outcome),
-    transactionId: Type.Optional(TransactionId),
-    openedAt: Type.Optional(Time),
-    legs: Type.Array(object({ region: RegionId, outcome: Type.String(), at: Time, transactionId: TransactionId })),
-  }),
-);
+const Bookmark = Type.String({ minLength: 1, maxLength: 512 });
+/** POST /v1/accesses: one page, from `next` of the page before. */
+export const AccessSubmission = object({ query: AccessQuery.signed, next: Type.Optional(Bookmark) });
+export const AccessesReply = object({
+  accesses: Type.Array(
+    object({
+      requestId: Hash,
+      request: Request.signed,
+      outcome: Type.Optional(Outcome),
+      transactionId: Type.Optional(TransactionId),
+      openedAt: Type.Optional(Time),
+      legs: Type.Array(object({ region: RegionId, outcome: Type.String(), at: Time, transactionId: TransactionId })),
+    }),
+    { maxItems: 200 },
+  ),
+  next: Type.Optional(Bookmark),
+});
 export type AccessesReply = Static<typeof AccessesReply>;
 
 /** POST /v1/relay: one relay to another; the answer is an envelope too. */

@@ -155,7 +155,7 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
     registry.decline(body as SignedBy<typeof ConsentDenial>),
   );
   app.post('/v1/accesses', { schema: { body: AccessSubmission, response: answers(AccessesReply) } }, ({ body }) =>
-    registry.accesses(body as SignedBy<typeof AccessQuery>),
+    registry.accesses(body.query as SignedBy<typeof AccessQuery>, body.next),
   );
 
   app.post(

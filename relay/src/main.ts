@@ -1,6 +1,9 @@
 import { readConfig } from './config.ts';
 import { startRelay } from './relay.ts';
 
+/** Whatever still hangs then is found again by the scanner. */
+const EXIT_DEADLINE_MS = 20_000;
+
 const [file] = process.argv.slice(2);
 try {
   const relay = await startRelay(await readConfig(file ?? ''));
@@ -8,6 +11,7 @@ try {
   const stop = () => {
     if (stopping) return;
     stopping = true;
+    setTimeout(() => process.exit(1), EXIT_DEADLINE_MS).unref();
     relay.close().then(
       () => process.exit(0),
       () => process.exit(1),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, type Job, type JobsOptions, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import { RelayError } from './errors.ts';
@@ -20,7 +21,8 @@ export interface Task {
 
 /** A job whose worker died or was held up is begun again so often; a worker that was only slow does it twice, harmlessly. */
 const MAX_STALLED = 50;
-const ADD_DEADLINE_MS = 2000;
+const REDIS_DEADLINE_MS = 1000;
+const CLOSE_DEADLINE_MS = 5000;
 const KEEP_FAILED = { count: 1000, age: 7 * 86_400 } as const;
 
 /** The relay's three queues. A job whose content is wrong becomes a dead letter; everything else is tried again. */
@@ -57,22 +59,12 @@ export class Queues {
    * @throws QUEUE_UNAVAILABLE when Redis does not take it in time
    */
   async add(queue: QueueName, name: string, id: string, data: object, options: JobsOptions = {}): Promise<void> {
-    const adding = this.of(queue).add(name, data, { deduplication: { id }, ...options });
-    adding.catch(() => undefined);
-    const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(reject, ADD_DEADLINE_MS, new RelayError('QUEUE_UNAVAILABLE', 'Redis is not answering'));
-    try {
-      await Promise.race([adding, promise]);
-    } catch (cause) {
-      throw cause instanceof RelayError ? cause : new RelayError('QUEUE_UNAVAILABLE', 'Redis refused', { cause });
-    } finally {
-      clearTimeout(timer);
-    }
+    await answered(this.of(queue).add(name, data, { deduplication: { id }, ...options }));
   }
 
-  /** Jobs by state. */
-  async counts(queue: QueueName): Promise<Readonly<Record<string, number>>> {
-    return this.of(queue).getJobCounts('waiting', 'active', 'delayed', 'prioritized', 'failed');
+  /** Jobs by state. @throws QUEUE_UNAVAILABLE */
+  counts(queue: QueueName): Promise<Readonly<Record<string, number>>> {
+    return answered(this.of(queue).getJobCounts('waiting', 'active', 'delayed', 'prioritized', 'failed'));
   }
 
   of(name: QueueName): Queue {
@@ -115,10 +107,15 @@ export class Queues {
     }
   }
 
-  /** Lets running jobs end, then closes. */
+  /** Lets running jobs end and closes; without Redis nothing ends, and what is left is begun again later. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.close()));
-    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    const closing = Promise.all([...this.#workers, ...this.#queues.values()].map((part) => part.close()));
+    closing.catch(() => undefined);
+    const timeout = new AbortController();
+    await Promise.race([closing, delay(CLOSE_DEADLINE_MS, undefined, { signal: timeout.signal })]).catch(
+      () => undefined,
+    );
+    timeout.abort();
   }
 }
 
@@ -134,4 +131,18 @@ export function nameOf(error: unknown): string {
   const contract = (error as { contractCode?: unknown }).contractCode;
   const remote = (error as { remoteCode?: unknown }).remoteCode;
   return [error.name, code, contract, remote].filter((part) => typeof part === 'string').join(':');
+}
+
+/** BullMQ waits for Redis for ever; nobody else does. @throws QUEUE_UNAVAILABLE */
+async function answered<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(reject, REDIS_DEADLINE_MS, new RelayError('QUEUE_UNAVAILABLE', 'Redis is not answering'));
+  try {
+    return await Promise.race([work, promise]);
+  } catch (cause) {
+    throw cause instanceof RelayError ? cause : new RelayError('QUEUE_UNAVAILABLE', 'Redis refused', { cause });
+  } finally {
+    clearTimeout(timer);
+  }
 }

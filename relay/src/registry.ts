@@ -23,7 +23,7 @@ import type {
 } from './api.ts';
 import type { Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
-import { RelayError } from './errors.ts';
+import { RelayError, refusalOf } from './errors.ts';
 import { nameOf } from './queues.ts';
 import { postJson, under } from './wire.ts';
 
@@ -121,9 +121,16 @@ export class Registry {
     return { transactionId };
   }
 
-  async accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessesReply> {
-    const accesses = await this.#options.chain.accesses(query);
-    return accesses.map((access) => ({ ...access, legs: [...access.legs] }));
+  /** A patient of another region asks with the key the main chain registered: what was asked from here is theirs to see. */
+  async accesses(query: SignedBy<typeof AccessQuery>, next?: string): Promise<AccessesReply> {
+    const { chain, main, attesters } = this.#options;
+    const page = await chain.accessPage(query, next).catch(async (error: unknown) => {
+      if (refusalOf(error) !== 'PATIENT_UNKNOWN') throw error;
+      const { transactionId } = await main.patient(query.document.pseudonym);
+      return chain.accessPage(query, next, await attesters.prove(transactionId));
+    });
+    const accesses = page.accesses.map((access) => ({ ...access, legs: [...access.legs] }));
+    return { accesses, ...(page.next === undefined ? {} : { next: page.next }) };
   }
 
   async #pass(revocation: SignedBy<typeof Revocation>): Promise<void> {

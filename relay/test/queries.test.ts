@@ -61,7 +61,9 @@ describe('a query across regions', () => {
     expect({ http, body }).toEqual({ http: 200, body: { state: 'committed' } });
     const document = { federation: FEDERATION, region: 'north', pseudonym: patient.pseudonym, signedAt: Date.now() };
     const query = signDocument(AccessQuery, document, [patient.keys.signer()]);
-    const { body: accesses } = await north.call<AccessesReply>('POST', '/v1/accesses', query);
+    const {
+      body: { accesses },
+    } = await north.call<AccessesReply>('POST', '/v1/accesses', { query });
     expect(accesses).toMatchObject([
       { requestId: accepted.requestId, outcome: { outcome: 'released' }, openedAt: receipt.document.openedAt },
     ]);

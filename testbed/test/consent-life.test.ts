@@ -73,7 +73,7 @@ describe('a grant', () => {
     expect(await refusal(submit(forged))).toBe('SIGNATURE_MISSING');
     const unknown = await stage.doctor();
     const grant = stage.grantDocument(patient, unknown);
-    expect(await refusal(stage.relay().grant(grant, unknown.keyCertificate, undefined))).toBe('ARGUMENT_MALFORMED');
+    expect(await refusal(stage.relay().grant(grant, unknown.keyCertificate, undefined))).toBe('PROOF_MISSING');
     expect(await refusal(stage.relay().grant(grant, unknown.keyCertificate, doctor.registration))).toBe(
       'PROOF_MISMATCH',
     );

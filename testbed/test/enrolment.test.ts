@@ -1,7 +1,7 @@
 import { SecretKey, Signer } from '@yilian/pre';
 import { documentId, KeyCertificate, PatientKey, ScopeKey, signDocument } from '@yilian/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ELSEWHERE, HOME, HOUR_MS, payload, random, refusal, Stage } from './stage.ts';
+import { codeOf, ELSEWHERE, HOME, HOUR_MS, payload, random, refusal, Stage } from './stage.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -92,8 +92,8 @@ describe('enrolment in a region', () => {
     const settled = await Promise.allSettled(attempts);
     const winners = settled.filter(({ status }) => status === 'fulfilled');
     expect(winners).toHaveLength(1);
-    const losers = settled.filter((result) => result.status === 'rejected');
-    expect(losers.map(({ reason }) => reason.contractCode)).toEqual(['PSEUDONYM_TAKEN']);
+    const losers = settled.flatMap((result) => (result.status === 'rejected' ? [codeOf(result.reason)] : []));
+    expect(losers).toEqual(['PSEUDONYM_TAKEN']);
     const [winner] = winners as PromiseFulfilledResult<string>[];
     expect(await testbed.main().patient(pseudonym)).toMatchObject({ signingKey: winner?.value });
   });

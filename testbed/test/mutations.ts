@@ -18,8 +18,8 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
 
 function changed(value: unknown, [name, ...rest]: Path, change: (old: unknown) => unknown): unknown {
   if (name === undefined) return change(value);
-  const copy = Array.isArray(value) ? [...value] : { ...(value as object) };
-  const old = Reflect.get(copy, name);
+  const copy = Array.isArray(value) ? [...(value as unknown[])] : { ...(value as object) };
+  const old: unknown = Reflect.get(copy, name);
   Object.defineProperty(copy, name, {
     value: changed(old, rest, change),
     configurable: true,
@@ -40,9 +40,10 @@ export function valueMutation(value: unknown, within: Path = []): fc.Arbitrary<u
   const inside = pathsOf(value).filter((path) => within.every((name, index) => String(path[index]) === String(name)));
   const below = inside.filter((path) => path.length > within.length);
   const objects = inside.filter((path) => {
-    const found = path.reduce<unknown>((inner, name) => Reflect.get(inner as object, name), value);
+    const found = path.reduce<unknown>((found, name) => Reflect.get(found as object, name) as unknown, value);
     return typeof found === 'object' && found !== null && !Array.isArray(found);
   });
+  if (below.length === 0 || objects.length === 0) return strangers;
   return fc.oneof(
     fc.tuple(fc.constantFrom(...below), strangers).map(([path, stranger]) => changed(value, path, () => stranger)),
     fc.constantFrom(...below).map((path) => without(value, path)),

@@ -2,7 +2,7 @@ import type { Connection } from '@yilian/ledger';
 import { canonicalJson, documentId, parseOutcome, Request } from '@yilian/protocol';
 import { CHAINCODE } from '@yilian/regional-chain';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HOME, Stage } from './stage.ts';
+import { codeOf, HOME, Stage } from './stage.ts';
 
 /** Fabric's TxValidationCode. */
 const VALID = 0;
@@ -101,7 +101,7 @@ test('one request that many relays bring at once is decided once', async () => {
     const settled = await Promise.allSettled(attempts);
     const won = settled.filter((result) => result.status === 'fulfilled');
     expect(won).toHaveLength(1);
-    const codes = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason.contractCode] : []));
+    const codes = settled.flatMap((result) => (result.status === 'rejected' ? [codeOf(result.reason)] : []));
     expect(codes).toEqual(['DECIDED', 'DECIDED']);
     const { transactionId } = await stage.relay().outcome(documentId(Request.type, request.document));
     expect(won[0]?.value.transactionId).toBe(transactionId);

@@ -101,7 +101,9 @@ describe('the list of scopes', () => {
     const patient = await stage.patient();
     expect(await refusal(stage.hospital().bind(stage.scopeKey(patient, { scope: 'dental' })))).toBe('SCOPE_UNKNOWN');
     await testbed.change({ kind: 'scopes', entry: { version: 2, scopes: [...old.scopes, dental] } });
-    expect(await stage.relay().scopes()).toMatchObject({ version: 2, mainHeight: expect.any(Number) });
+    const mirrored = await stage.relay().scopes();
+    expect(mirrored.version).toBe(2);
+    expect(mirrored.mainHeight).toBeGreaterThan(0);
     await stage.hospital().bind(stage.scopeKey(patient, { scope: 'dental' }));
     const again = await stage.relay().mirrorChange(oldProof);
     expect(new TextDecoder().decode(again.result)).toBe('unchanged');

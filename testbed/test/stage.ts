@@ -50,19 +50,24 @@ export interface StageDoctor {
 }
 
 export const random = (length: number): string => toBase64url(crypto.getRandomValues(new Uint8Array(length)));
-export const fingerprint = (certificate: string): string =>
+const fingerprint = (certificate: string): string =>
   createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex');
 export const payload = <T = Outcome>({ result }: Pick<Committed, 'result'>): T =>
   JSON.parse(new TextDecoder().decode(result)) as T;
+
+/** The contract's code of an error, if it is a refusal. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof LedgerError && error.code === 'CONTRACT' ? error.contractCode : undefined;
+}
 
 /** The contract's code of a refused call; anything else fails the test. */
 export async function refusal(call: Promise<unknown>): Promise<string> {
   try {
     await call;
   } catch (error) {
-    if (error instanceof LedgerError && error.code === 'CONTRACT' && error.contractCode !== undefined)
-      return error.contractCode;
-    throw error;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    return code;
   }
   return expect.fail('the contract accepted it');
 }

@@ -24,7 +24,7 @@ import {
   RequestStatus,
   Submitted,
 } from '@yilian/relay/api';
-import { type ClientError, codeOf } from './client-error.ts';
+import { ClientError, codeOf } from './client-error.ts';
 import { readEvents } from './events.ts';
 import { type Call, type HttpOptions, HttpService, mayPass, pause } from './http.ts';
 import { type AccessEntry, type KeyCertificateReply, type ReplyParser, replyParser } from './replies.ts';
@@ -44,6 +44,7 @@ export interface WatchOptions {
   readonly pollMs?: number | undefined;
 }
 
+const MAX_ACCESS_PAGES = 200;
 const ANSWER_BYTES = 128 * 1024 * 1024;
 const IDLE_MS = 20_000;
 const POLL_MS = 500;
@@ -63,7 +64,10 @@ const parseAccepted = replyParser('acceptance', RequestAccepted);
 const parseStatus = replyParser('request status', RequestStatus);
 const parseAnswer = replyParser('answer', AnswerReply);
 const parseReceipt = replyParser('acceptance of a receipt', ReceiptReply);
-const parseAccesses = replyParser<typeof AccessesReply, AccessEntry[]>('list of accesses', AccessesReply);
+const parseAccesses = replyParser<typeof AccessesReply, { accesses: AccessEntry[]; next?: string }>(
+  'list of accesses',
+  AccessesReply,
+);
 
 /**
  * A region's relay. What it answers has the right shape and is otherwise hearsay: {@link FederationView} and
@@ -128,8 +132,17 @@ export class RelayClient {
     return this.#post('/v1/receipts', { receipt }, parseReceipt);
   }
 
-  accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
-    return this.#post('/v1/accesses', query, parseAccesses);
+  /** Every page, newest first. @throws REPLY_TOO_LARGE for more pages than any patient has */
+  async accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
+    const entries: AccessEntry[] = [];
+    let next: string | undefined;
+    for (let page = 0; page < MAX_ACCESS_PAGES; page += 1) {
+      const reply = await this.#post('/v1/accesses', { query, ...(next !== undefined && { next }) }, parseAccesses);
+      entries.push(...reply.accesses);
+      next = reply.next;
+      if (next === undefined) return entries;
+    }
+    throw new ClientError('REPLY_TOO_LARGE', 'the relay lists accesses without end');
   }
 
   /**

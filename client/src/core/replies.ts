@@ -9,7 +9,7 @@ export interface KeyCertificateReply extends UncheckedKeyCertificate {
   readonly proof: OutcomeProof;
 }
 
-type UncheckedAccess = Static<typeof AccessesReply>[number];
+type UncheckedAccess = Static<typeof AccessesReply>['accesses'][number];
 /** One line of what a region's chain knows about who asked for a patient's records. */
 export interface AccessEntry extends UncheckedAccess {
   readonly request: SignedBy<typeof Request>;

@@ -1,6 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { readCertificate } from '../certificate.ts';
-import { readSerializedIdentity } from '../msp.ts';
 import {
   COMMIT_HASH,
   decodeHeader,
@@ -12,9 +10,11 @@ import {
   TRANSACTIONS_FILTER,
 } from './block.ts';
 import type { Channel } from './config.ts';
+import { encodeDefinition } from './definition.ts';
 import { EmbeddedError } from './errors.ts';
+import { type Ordering, openOrdering } from './ordering.ts';
 import { decodeReadWriteSet, encodeUpdates, type KeyUpdates, sameVersion, type Updates } from './rwset.ts';
-import type { BlockRecord, Store, TransactionRecord } from './store.ts';
+import type { Store, TransactionRecord } from './store.ts';
 import { readAction, readTransaction } from './transaction.ts';
 import { read } from './wire.ts';
 
@@ -35,10 +35,11 @@ export interface Audit {
 export async function auditChain(store: Store, channel: Channel): Promise<Audit> {
   const faults = store.fileFaults();
   if (faults.length > 0) throw new EmbeddedError('STORE_CORRUPT', `SQLite finds the file damaged: ${faults[0]}`);
-  const certificates = channel.ordererCertificates.map(readCertificate);
   const height = store.height();
   let hash: Uint8Array = new Uint8Array();
   let commitHash: Uint8Array = new Uint8Array();
+  let definition: string | undefined;
+  let at = 0;
   let count = 0;
   let written = 0;
   let live = 0;
@@ -58,9 +59,10 @@ export async function auditChain(store: Store, channel: Channel): Promise<Audit>
       throw broken('header does not match its contents or predecessor');
     hash = headerHash(header);
     if (!same(block.hash, hash)) throw broken('hash is not that of its header');
-    if (!signed(block, metadata[SIGNATURES] as Uint8Array, certificates, channel.orderer.mspId)) {
-      throw broken('signature of the orderer is not valid');
-    }
+    const ordering = openedBy(() => openOrdering(header, metadata[SIGNATURES] as Uint8Array, channel.orderer));
+    if (!ordering || ordering.at < at) throw broken('signature of the orderer is not valid');
+    at = ordering.at;
+    if (ordering.definition) definition = encodeDefinition(ordering.definition);
     const codes = Uint8Array.from(transactions, ({ code }) => code);
     if (!same(metadata[TRANSACTIONS_FILTER] as Uint8Array, codes)) throw broken('verdicts differ from the metadata');
     const { updates, writes, current } = writesOf(store, transactions, broken);
@@ -75,6 +77,8 @@ export async function auditChain(store: Store, channel: Channel): Promise<Audit>
   }
   const wrong = (what: string) => new EmbeddedError('CHAIN_BROKEN', what);
   if (!same(store.meta('commitHash') ?? new Uint8Array(), commitHash)) throw wrong('Store is not at its last block');
+  const atEnd = Number(store.meta('at')?.toString() ?? 0) === at && store.meta('definition')?.toString() === definition;
+  if (!atEnd) throw wrong('Definition of the channel is not that of its chain');
   if (store.count('transactions') !== count) throw wrong('Transactions outside of any block');
   if (store.count('history') !== written) throw wrong('History has changes that no transaction made');
   if (store.count('state') !== live) throw wrong('State has keys that no transaction wrote');
@@ -110,26 +114,12 @@ function writesOf(store: Store, transactions: readonly TransactionRecord[], brok
   return { updates, writes, current };
 }
 
-function signed(
-  { header }: BlockRecord,
-  entry: Uint8Array,
-  certificates: readonly ReturnType<typeof readCertificate>[],
-  mspId: string,
-): boolean {
+/** What was signed, unless it was not. */
+function openedBy(open: () => Ordering): Ordering | undefined {
   try {
-    const metadata = read.metadata(entry);
-    const [signature] = metadata.getSignaturesList();
-    if (!signature) return false;
-    const signer = read.signatureHeader(signature.getSignatureHeader_asU8());
-    const identity = readSerializedIdentity(signer.getCreator_asU8());
-    const { fingerprint } = readCertificate(identity.certificate);
-    const certificate = certificates.find((known) => known.fingerprint === fingerprint);
-    const message = [metadata.getValue_asU8(), signature.getSignatureHeader_asU8(), headerBytes(decodeHeader(header))];
-    return (
-      identity.mspId === mspId && certificate?.verify(Buffer.concat(message), signature.getSignature_asU8()) === true
-    );
+    return open();
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { common, peer } from '@hyperledger/fabric-protos';
+import { Fields } from '../fields.ts';
 import { sha256 } from './proposal.ts';
-import type { Signer } from './signer.ts';
 import type { BlockRecord, TransactionRecord } from './store.ts';
 import { readAction, readTransaction } from './transaction.ts';
 import { read } from './wire.ts';
@@ -40,26 +40,11 @@ function der(tag: number, content: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(tag, content.length), content]);
 }
 
-/** A block's metadata with the orderer's signature and the peers' verdicts, where real Fabric has them. */
-export function makeMetadata(header: Header, orderer: Signer, codes: Uint8Array, commitHash: Uint8Array): Uint8Array {
-  const lastConfig = new common.LastConfig();
-  const ordering = new common.OrdererBlockMetadata();
-  ordering.setLastConfig(lastConfig);
-  ordering.setConsenterMetadata(new common.Metadata().serializeBinary());
-  const value = ordering.serializeBinary();
-  const signer = new common.SignatureHeader();
-  signer.setCreator(orderer.identity);
-  signer.setNonce(headerHash(header).subarray(0, 24));
-  const signature = new common.MetadataSignature();
-  signature.setSignatureHeader(signer.serializeBinary());
-  signature.setSignature(orderer.sign(value, signature.getSignatureHeader_asU8(), headerBytes(header)));
-  const signatures = new common.Metadata();
-  signatures.setValue(value);
-  signatures.setSignaturesList([signature]);
-
+/** A block's metadata: what the orderer signed and the peers' verdicts, where real Fabric has them. */
+export function makeMetadata(signed: Uint8Array, codes: Uint8Array, commitHash: Uint8Array): Uint8Array {
   const entries: Uint8Array[] = Array.from({ length: METADATA_ENTRIES }, () => new Uint8Array());
-  entries[SIGNATURES] = signatures.serializeBinary();
-  entries[common.BlockMetadataIndex.LAST_CONFIG] = metadataOf(lastConfig.serializeBinary());
+  entries[SIGNATURES] = signed;
+  entries[common.BlockMetadataIndex.LAST_CONFIG] = metadataOf(new common.LastConfig().serializeBinary());
   entries[TRANSACTIONS_FILTER] = codes;
   if (commitHash.length > 0) entries[COMMIT_HASH] = metadataOf(commitHash);
   const metadata = new common.BlockMetadata();
@@ -98,6 +83,25 @@ export function assembleBlock(block: BlockRecord, transactions: readonly Transac
     writer.tag(2, 2).bytes(data.finish());
   }
   return writer.tag(3, 2).bytes(block.metadata).finish();
+}
+
+/** A `common.Block` that somebody sent, taken apart. */
+export interface ReceivedBlock {
+  readonly header: Header;
+  readonly envelopes: readonly Uint8Array[];
+  /** `common.BlockMetadata` */
+  readonly metadata: Uint8Array;
+}
+
+/** @throws VerifyError PROOF_MALFORMED */
+export function readBlock(bytes: Uint8Array): ReceivedBlock {
+  const block = new Fields('Block', bytes, { 1: 'bytes', 2: 'bytes', 3: 'bytes' });
+  const header = new Fields('BlockHeader', block.bytes(1), { 1: 'varint', 2: 'bytes', 3: 'bytes' });
+  return {
+    header: { number: header.integer(1), previousHash: header.bytes(2), dataHash: header.bytes(3) },
+    envelopes: new Fields('BlockData', block.bytes(2), { 1: 'bytes*' }).repeated(1),
+    metadata: block.bytes(3),
+  };
 }
 
 /** `peer.FilteredBlock`: verdicts and events without payloads. */

@@ -1,42 +1,52 @@
 import type { Credential } from '../ca.ts';
+import { readCertificate } from '../certificate.ts';
 import { VerifyError } from '../errors.ts';
 import type { Contract } from '../fabric.ts';
 import { createMsp, type Identity, type Msp, type Organisation, readSerializedIdentity } from '../msp.ts';
 import { type Policy, parsePolicy, principalsOf } from '../policy.ts';
+import { type Definition, definitionOf, encodeDefinition } from './definition.ts';
 import { EmbeddedError } from './errors.ts';
-import { Signer } from './signer.ts';
+import type { OrdererTrust } from './ordering.ts';
 
 /** One organisation: what makes a certificate its own, and the key of its peer. */
 export interface EmbeddedOrganisation extends Organisation {
   readonly peer: Credential;
 }
 
-export interface EmbeddedOrderer extends Credential {
+/** Whose signature makes a block. */
+export interface Orderer {
   readonly mspId: string;
-  /** PEM of certificates that signed earlier blocks, for `verifyChain`. */
+  readonly certificate: string;
+  /** PEM of certificates that signed earlier blocks. */
   readonly formerCertificates?: readonly string[];
 }
+
+export interface EmbeddedOrderer extends Orderer, Credential {}
 
 /** A chaincode and the policy its writes must satisfy, in Fabric's policy language. */
 export interface EmbeddedChaincode {
   readonly name: string;
   readonly version: string;
   readonly endorsement: string;
+  /** Policies that were in force for earlier blocks: a follower takes no others from the chain. */
+  readonly formerEndorsements?: readonly string[];
   /** The first is the default one. */
   readonly contracts: readonly (new () => Contract)[];
 }
 
-/** A network of one channel. Everything but `chaincodes[].contracts` is JSON. */
-export interface EmbeddedConfig {
+/** One channel as all its members know it. Everything but `chaincodes[].contracts` is JSON; nothing is secret. */
+export interface ChannelConfig {
   readonly network: string;
   readonly channel: string;
-  readonly organisations: readonly EmbeddedOrganisation[];
-  readonly orderer: EmbeddedOrderer;
+  readonly organisations: readonly Organisation[];
+  readonly orderer: Orderer;
   readonly chaincodes: readonly EmbeddedChaincode[];
 }
 
-export interface Chaincode extends EmbeddedChaincode {
-  readonly policy: Policy;
+/** A network of one channel with the keys of all its peers and of its orderer. */
+export interface EmbeddedConfig extends ChannelConfig {
+  readonly organisations: readonly EmbeddedOrganisation[];
+  readonly orderer: EmbeddedOrderer;
 }
 
 const NAME = /^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/;
@@ -44,45 +54,61 @@ const CHANNEL = /^[a-z][a-z0-9.-]{0,248}$/;
 const SYSTEM_CHAINCODES = ['qscc', 'cscc', 'lscc', '_lifecycle'];
 const MAX_ORGANISATIONS = 12;
 
-/** The channel as it is configured now: who its members are, what runs on it. */
+interface InForce {
+  readonly definition: Definition;
+  readonly text: string;
+  readonly msps: ReadonlyMap<string, Msp>;
+  readonly policies: ReadonlyMap<string, Policy>;
+}
+
+/** A channel: what is configured, and the definition in force. */
 export class Channel {
   readonly network: string;
   readonly name: string;
-  readonly orderer: Signer;
-  readonly ordererCertificates: readonly string[];
-  readonly chaincodes: ReadonlyMap<string, Chaincode>;
-  readonly peers: ReadonlyMap<string, Signer>;
-  readonly #organisations = new Map<string, EmbeddedOrganisation>();
-  readonly #msps = new Map<string, Msp>();
+  readonly orderer: OrdererTrust;
+  readonly chaincodes: ReadonlyMap<string, EmbeddedChaincode>;
+  readonly #config: ChannelConfig;
+  #inForce: InForce;
 
-  /** @throws EmbeddedError CONFIG_INVALID, VerifyError TRUST_INVALID or POLICY_INVALID */
-  constructor(config: EmbeddedConfig, at: number) {
-    const { network, channel, organisations, orderer, chaincodes } = config;
-    demand(network.length > 0, 'Network has no name');
-    demand(CHANNEL.test(channel), `Channel name ${channel} is not one of Fabric's`);
-    demand(organisations.length > 0 && organisations.length <= MAX_ORGANISATIONS, 'Between 1 and 12 organisations');
+  /** @throws EmbeddedError CONFIG_INVALID, VerifyError TRUST_INVALID, POLICY_INVALID or CERTIFICATE_INVALID */
+  constructor(config: ChannelConfig) {
+    const { network, channel, orderer, chaincodes } = config;
+    for (const { name, version, contracts } of chaincodes) {
+      demand(NAME.test(name) && !SYSTEM_CHAINCODES.includes(name), `Chaincode name ${name} is not allowed`);
+      demand(version.length > 0 && contracts.length > 0, `Chaincode ${name} has no version or no contracts`);
+    }
     this.network = network;
     this.name = channel;
-    this.orderer = new Signer(orderer.mspId, orderer);
-    this.ordererCertificates = [orderer.certificate, ...(orderer.formerCertificates ?? [])];
-    for (const organisation of organisations) {
-      demand(!this.#organisations.has(organisation.mspId), `Organisation ${organisation.mspId} is listed twice`);
-      this.#organisations.set(organisation.mspId, organisation);
-      this.#msps.set(organisation.mspId, createMsp(organisation));
-    }
-    this.peers = new Map(organisations.map(({ mspId, peer }) => [mspId, new Signer(mspId, peer)]));
-    for (const { mspId, identity } of this.peers.values()) {
-      demand(this.identify(identity, at).roles.has('peer'), `Certificate of the peer of ${mspId} is not a peer's`);
-    }
-    this.chaincodes = new Map(chaincodes.map((chaincode) => [chaincode.name, this.#define(chaincode)]));
-    demand(this.chaincodes.size === chaincodes.length, 'A chaincode is listed twice');
+    this.chaincodes = new Map(chaincodes.map((chaincode) => [chaincode.name, chaincode]));
+    this.#config = config;
+    this.#inForce = this.#prepare(definitionOf(config));
+    const certificates = [orderer.certificate, ...(orderer.formerCertificates ?? [])].map(readCertificate);
+    this.orderer = { mspId: orderer.mspId, certificates };
+  }
+
+  get definition(): Definition {
+    return this.#inForce.definition;
+  }
+
+  /** The definition in force as it is recorded. */
+  get recorded(): string {
+    return this.#inForce.text;
+  }
+
+  policyOf(chaincode: string): Policy | undefined {
+    return this.#inForce.policies.get(chaincode);
+  }
+
+  /** Whether it runs here. */
+  runs(chaincode: string): boolean {
+    return chaincode === 'qscc' || this.chaincodes.has(chaincode);
   }
 
   /** The organisation a serialized identity says it is of, when it is one of the channel's. */
   organisationOf(serialized: Uint8Array): string | undefined {
     try {
       const { mspId } = readSerializedIdentity(serialized);
-      return this.#msps.has(mspId) ? mspId : undefined;
+      return this.#inForce.msps.has(mspId) ? mspId : undefined;
     } catch {
       return undefined;
     }
@@ -90,9 +116,17 @@ export class Channel {
 
   /** @throws VerifyError when the serialized identity is no valid member of any organisation */
   identify(serialized: Uint8Array, at: number): Identity {
-    const msp = this.#msps.get(this.organisationOf(serialized) ?? '');
+    const msp = this.#inForce.msps.get(this.organisationOf(serialized) ?? '');
     if (!msp) throw new VerifyError('CERTIFICATE_UNTRUSTED', 'Not an identity of an organisation of this channel');
     return msp.identify(serialized, at);
+  }
+
+  /**
+   * Puts a definition in force.
+   * @throws VerifyError TRUST_INVALID or POLICY_INVALID, EmbeddedError CONFIG_INVALID; then nothing has changed
+   */
+  adopt(definition: Definition): void {
+    this.#inForce = this.#prepare(definition);
   }
 
   /**
@@ -100,23 +134,52 @@ export class Channel {
    * @throws VerifyError TRUST_INVALID, EmbeddedError CONFIG_INVALID; then nothing has changed
    */
   update(change: Partial<Organisation> & Pick<Organisation, 'mspId'>): void {
-    const organisation = this.#organisations.get(change.mspId);
-    if (!organisation) throw new EmbeddedError('CONFIG_INVALID', `No organisation ${change.mspId}`);
-    const updated = { ...organisation, ...change };
-    this.#msps.set(change.mspId, createMsp(updated));
-    this.#organisations.set(change.mspId, updated);
+    const { organisations } = this.definition;
+    const known = organisations.some(({ mspId }) => mspId === change.mspId);
+    demand(known, `No organisation ${change.mspId}`);
+    const updated = organisations.map((one) => (one.mspId === change.mspId ? { ...one, ...change } : one));
+    this.adopt(definitionOf({ ...this.definition, organisations: updated }));
   }
 
-  #define(chaincode: EmbeddedChaincode): Chaincode {
-    const { name, version, endorsement, contracts } = chaincode;
-    demand(NAME.test(name) && !SYSTEM_CHAINCODES.includes(name), `Chaincode name ${name} is not allowed`);
-    demand(version.length > 0 && contracts.length > 0, `Chaincode ${name} has no version or no contracts`);
-    const policy = parsePolicy(endorsement);
-    for (const { mspId } of principalsOf(policy)) {
-      demand(this.#organisations.has(mspId), `Policy of ${name} names unknown organisation ${mspId}`);
+  /**
+   * Puts a definition in force that somebody else made: roots and policies must be configured here as well, while
+   * intermediates and revocation lists are vouched for by the roots.
+   * @throws as `adopt` does
+   */
+  adoptForeign(definition: Definition): void {
+    const { organisations, chaincodes } = this.#config;
+    for (const { mspId, roots } of definition.organisations) {
+      const own = organisations.find((organisation) => organisation.mspId === mspId)?.roots.map(fingerprintOf) ?? [];
+      const known = roots.every((root) => own.includes(fingerprintOf(root)));
+      demand(known, `A root of ${mspId} is not configured here`);
     }
-    return { ...chaincode, policy };
+    for (const { name, endorsement } of definition.chaincodes) {
+      const own = chaincodes.find((chaincode) => chaincode.name === name);
+      const known = [own?.endorsement, ...(own?.formerEndorsements ?? [])].includes(endorsement);
+      demand(known, `The policy of chaincode ${name} is not one configured here`);
+    }
+    this.adopt(definition);
   }
+
+  #prepare(definition: Definition): InForce {
+    const { network, channel, organisations, chaincodes } = definition;
+    demand(network.length > 0 && network === this.network, 'Network has no name, or another');
+    demand(CHANNEL.test(channel) && channel === this.name, `Channel name ${channel} is not one of Fabric's`);
+    demand(organisations.length > 0 && organisations.length <= MAX_ORGANISATIONS, 'Between 1 and 12 organisations');
+    const msps = new Map(organisations.map((organisation) => [organisation.mspId, createMsp(organisation)]));
+    demand(msps.size === organisations.length, 'An organisation is listed twice');
+    const policies = new Map(chaincodes.map(({ name, endorsement }) => [name, parsePolicy(endorsement)]));
+    demand(policies.size === chaincodes.length, 'A chaincode is listed twice');
+    for (const [name, policy] of policies) {
+      for (const { mspId } of principalsOf(policy))
+        demand(msps.has(mspId), `Policy of ${name} names unknown organisation ${mspId}`);
+    }
+    return { definition, text: encodeDefinition(definition), msps, policies };
+  }
+}
+
+function fingerprintOf(certificate: string): string {
+  return readCertificate(certificate).fingerprint;
 }
 
 function demand(condition: boolean, message: string): asserts condition {

@@ -1,11 +1,10 @@
 import { peer } from '@hyperledger/fabric-protos';
 import { type Principal, satisfies } from '../policy.ts';
 import type { Channel } from './config.ts';
-import { checkProposal, type Proposal } from './proposal.ts';
-import { queryLedger } from './qscc.ts';
-import type { ChaincodeResponse, Runner } from './runner.ts';
-import { Simulation } from './simulation.ts';
-import type { Store } from './store.ts';
+import type { Proposal } from './proposal.ts';
+import type { ChaincodeResponse } from './runner.ts';
+import type { Signer } from './signer.ts';
+import { failure, type Simulated, type Simulator, succeeded } from './simulator.ts';
 
 /** One peer's answer to a proposal. Without an endorsement the chaincode, or else the peer, refused. */
 export interface PeerAnswer {
@@ -20,49 +19,37 @@ export interface PeerAnswer {
   readonly namespaces: readonly string[];
 }
 
+interface EndorserOptions {
+  readonly channel: Channel;
+  /** By MSP id. */
+  readonly peers: ReadonlyMap<string, Signer>;
+  readonly simulator: Simulator;
+  readonly clock: () => number;
+}
+
 const PEER_ROLES: Principal['roles'] = new Set(['member', 'peer']);
-/** Chaincode statuses below this are endorsed. */
-const ERROR_THRESHOLD = 400;
 
 /** The endorsing side of every organisation's peer. */
 export class Endorser {
-  readonly #channel: Channel;
-  readonly #store: Store;
-  readonly #runner: Runner;
-  readonly #clock: () => number;
+  readonly #options: EndorserOptions;
   readonly #layouts = new Map<string, readonly (readonly string[])[]>();
 
-  constructor(channel: Channel, store: Store, runner: Runner, clock: () => number) {
-    this.#channel = channel;
-    this.#store = store;
-    this.#runner = runner;
-    this.#clock = clock;
-  }
-
-  /** @throws Error when the proposal is not one a peer would run */
-  check(proposal: Proposal): void {
-    checkProposal(proposal, this.#channel, this.#clock());
-    if (this.#store.transaction(proposal.txId)) {
-      const creator = Buffer.from(proposal.creator).toString('hex');
-      throw new Error(`duplicate transaction found [${proposal.txId}]. Creator [${creator}]`);
-    }
+  constructor(options: EndorserOptions) {
+    this.#options = options;
   }
 
   /** Runs and endorses a checked proposal at one organisation's peer. Never throws: a peer that fails says why. */
   async endorse(proposal: Proposal, mspId: string, signal: AbortSignal): Promise<PeerAnswer> {
-    const simulation = new Simulation(this.#store, proposal.txId);
+    const simulated = await this.#options.simulator.run(proposal, mspId, signal);
+    const { response, executed, simulation } = simulated;
     try {
-      const response = await this.#run(proposal, mspId, simulation, signal);
       const namespaces = simulation.namespaces();
-      const responsePayload = this.#responsePayload(proposal, response, simulation.readWriteSet());
-      const endorsed = response.status >= 200 && response.status < ERROR_THRESHOLD;
-      const endorsement = endorsed ? this.#sign(mspId, responsePayload) : undefined;
-      return { mspId, response, executed: true, responsePayload, endorsement, namespaces };
+      const responsePayload = this.#responsePayload(proposal, simulated);
+      const endorsement = succeeded(simulated) ? this.#sign(mspId, responsePayload) : undefined;
+      return { mspId, response, executed, responsePayload, endorsement, namespaces };
     } catch (error) {
-      const message = `error in simulation: ${(error as Error).message}`;
-      const response = { status: 500, message, payload: new Uint8Array(), event: undefined };
       const nothing = { responsePayload: new Uint8Array(), endorsement: undefined, namespaces: [] };
-      return { mspId, response, executed: false, ...nothing };
+      return { mspId, response: failure(error), executed: false, ...nothing };
     }
   }
 
@@ -71,12 +58,13 @@ export class Endorser {
    * one first. A peer whose certificate is revoked or expired is not counted on.
    */
   layouts(chaincodes: readonly string[], preferred: string): readonly (readonly string[])[] {
-    const able = [...this.#channel.peers.values()].filter((signer) => this.#valid(signer.identity));
+    const { channel, peers } = this.#options;
+    const able = [...peers.values()].filter((signer) => this.#valid(signer.identity));
     const names = able.map(({ mspId }) => mspId);
     const key = JSON.stringify([chaincodes, names, preferred]);
     const known = this.#layouts.get(key);
     if (known) return known;
-    const policies = chaincodes.map((name) => this.#channel.chaincodes.get(name)?.policy);
+    const policies = chaincodes.map((name) => channel.policyOf(name));
     const sets = subsets(names).filter((set) => {
       const signers = set.map((mspId): Principal => ({ mspId, roles: PEER_ROLES }));
       return policies.every((policy) => policy !== undefined && satisfies(policy, signers));
@@ -90,27 +78,16 @@ export class Endorser {
     return ordered;
   }
 
-  async #run(
-    proposal: Proposal,
-    mspId: string,
-    simulation: Simulation,
-    signal: AbortSignal,
-  ): Promise<ChaincodeResponse> {
-    const { chaincode } = proposal;
-    if (chaincode !== 'qscc') return this.#runner.execute({ chaincode, proposal, mspId, simulation, signal });
-    return queryLedger(this.#store, this.#channel.name, proposal.input.getArgsList_asU8());
-  }
-
-  #responsePayload(proposal: Proposal, response: ChaincodeResponse, readWriteSet: Uint8Array): Uint8Array {
+  #responsePayload(proposal: Proposal, { response, simulation }: Simulated): Uint8Array {
     const answer = new peer.Response();
     answer.setStatus(response.status);
     answer.setMessage(response.message);
     answer.setPayload(response.payload);
     const id = new peer.ChaincodeID();
     id.setName(proposal.chaincode);
-    id.setVersion(this.#channel.chaincodes.get(proposal.chaincode)?.version ?? 'syscc');
+    id.setVersion(this.#options.channel.chaincodes.get(proposal.chaincode)?.version ?? 'syscc');
     const action = new peer.ChaincodeAction();
-    if (proposal.chaincode !== 'qscc') action.setResults(readWriteSet);
+    if (proposal.chaincode !== 'qscc') action.setResults(simulation.readWriteSet());
     if (response.event) action.setEvents(encodeEvent(proposal, response.event));
     action.setResponse(answer);
     action.setChaincodeId(id);
@@ -121,7 +98,7 @@ export class Endorser {
   }
 
   #sign(mspId: string, responsePayload: Uint8Array): peer.Endorsement {
-    const signer = this.#channel.peers.get(mspId);
+    const signer = this.#options.peers.get(mspId);
     if (!signer) throw new Error(`no peer of ${mspId}`);
     const endorsement = new peer.Endorsement();
     endorsement.setEndorser(signer.identity);
@@ -130,8 +107,9 @@ export class Endorser {
   }
 
   #valid(identity: Uint8Array): boolean {
+    const { channel, clock } = this.#options;
     try {
-      return this.#channel.identify(identity, this.#clock()).roles.has('peer');
+      return channel.identify(identity, clock()).roles.has('peer');
     } catch {
       return false;
     }

@@ -33,26 +33,52 @@ export interface PeerFault {
 const MAX_MESSAGE_BYTES = 4096;
 const MAX_DETAILS = 8;
 
+export const DETAILS_KEY = 'grpc-status-details-bin';
+
 /** A call refused with a gRPC status. */
 export class RpcError extends Error {
   readonly code: status;
-  readonly faults: readonly PeerFault[];
+  /** `google.rpc.Status` */
+  readonly details: Buffer | undefined;
 
-  constructor(code: status, message: string, faults: readonly PeerFault[] = []) {
+  /** @param faults or the details as another gateway gave them */
+  constructor(code: status, message: string, faults: readonly PeerFault[] | Buffer = []) {
     super(truncate(message));
     this.name = 'RpcError';
     this.code = code;
-    this.faults = faults;
+    if (Buffer.isBuffer(faults)) this.details = faults;
+    else if (faults.length > 0) this.details = detailsOf(code, this.message, faults);
   }
 }
 
 /** The error gRPC clients see. Anything but an `RpcError` is a fault of the node itself and says nothing outside. */
 export function toServiceError(error: unknown): ServiceError {
-  const { code, message, faults } =
+  const { code, message, details } =
     error instanceof RpcError ? error : new RpcError(status.INTERNAL, 'internal error of the embedded node');
   const metadata = new Metadata();
-  if (faults.length > 0) metadata.set('grpc-status-details-bin', detailsOf(code, message, faults));
+  if (details) metadata.set(DETAILS_KEY, details);
   return Object.assign(new Error(`${code} ${status[code]}: ${message}`), { code, details: message, metadata });
+}
+
+/** The status of a call whose client gave up or ran out of time. */
+export function expired(signal: AbortSignal, message: string): RpcError {
+  const reason: unknown = signal.reason;
+  return reason instanceof RpcError ? reason : new RpcError(status.DEADLINE_EXCEEDED, message);
+}
+
+/** @throws RpcError INVALID_ARGUMENT when the bytes cannot be read */
+export function decoded<T>(read: () => T, what: string): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new RpcError(status.INVALID_ARGUMENT, `${what}: ${(error as Error).message}`);
+  }
+}
+
+/** What clients hear of a store that fails. */
+export function notWritten(error: unknown): unknown {
+  if (!(error instanceof EmbeddedError)) return error;
+  return new RpcError(status.UNAVAILABLE, `the block could not be written (${error.code}): ${error.message}`);
 }
 
 function detailsOf(code: status, message: string, faults: readonly PeerFault[]): Buffer {

@@ -95,6 +95,19 @@ export function checkProposal(proposal: Proposal, channel: Channel, at: number):
   return identity;
 }
 
+/** What a request with something else in it is told. */
+export const UNPACKING = 'failed to unpack transaction proposal';
+
+/** The submitter's own organisation when it is among these, or else their first. */
+export function ownOrganisation(
+  { creator }: Proposal,
+  channel: Channel,
+  organisations: readonly [string, ...string[]],
+): string {
+  const own = channel.organisationOf(creator);
+  return own !== undefined && organisations.includes(own) ? own : organisations[0];
+}
+
 export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
   return Buffer.from(sha256(nonce, creator)).toString('hex');
 }

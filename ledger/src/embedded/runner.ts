@@ -1,7 +1,7 @@
 import { peer } from '@hyperledger/fabric-protos';
 import type { ChaincodeStub } from 'fabric-shim';
 import { type ContractRouter, createRouter, loadShim } from '../fabric.ts';
-import type { Chaincode } from './config.ts';
+import type { EmbeddedChaincode } from './config.ts';
 import { inContractScope } from './contract-scope.ts';
 import type { Proposal } from './proposal.ts';
 import type { Simulation } from './simulation.ts';
@@ -47,7 +47,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #Stub: StubConstructor;
 
-  constructor(chaincodes: Iterable<Chaincode>, options: RunnerOptions) {
+  constructor(chaincodes: Iterable<EmbeddedChaincode>, options: RunnerOptions) {
     const level = process.env[LOG_LEVEL];
     process.env[LOG_LEVEL] ??= 'CRITICAL';
     this.#routers = new Map(

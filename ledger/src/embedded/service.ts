@@ -1,11 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import type { Deliver } from './deliver.ts';
 import { RpcError } from './errors.ts';
-import type { Gateway } from './gateway.ts';
+import type { Queries } from './queries.ts';
+
+export type Unary = (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 
 /** A method as bytes in, bytes out, whatever carries them. */
 export type Method =
-  | { readonly kind: 'unary'; readonly call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array> }
+  | { readonly kind: 'unary'; readonly call: Unary }
   | { readonly kind: 'stream'; readonly call: (request: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array> }
   | {
       readonly kind: 'duplex';
@@ -22,10 +24,16 @@ export interface ServiceLimits {
   readonly messageBytes: number;
 }
 
+/** Who answers: from the own ledger, and for transactions on their way. */
+export interface Answering {
+  readonly queries: Queries;
+  readonly deliver: Deliver;
+  readonly transactions: { readonly endorse: Unary; readonly submit: Unary };
+}
+
 /** The methods real Fabric's gateway peer offers to clients. */
 export function createService(
-  gateway: Gateway,
-  deliver: Deliver,
+  { queries, deliver, transactions }: Answering,
   { concurrency, messageBytes }: ServiceLimits,
 ): Service {
   const full = () => new RpcError(status.UNAVAILABLE, `the gateway is at its concurrency limit of (${concurrency})`);
@@ -40,7 +48,7 @@ export function createService(
       streaming -= 1;
     }
   }
-  const unary = (call: (request: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>): Method => ({
+  const unary = (call: Unary): Method => ({
     kind: 'unary',
     call: async (request, signal) => {
       limit(request, messageBytes);
@@ -57,13 +65,13 @@ export function createService(
     call: (requests: AsyncIterable<Uint8Array>, signal: AbortSignal) => AsyncIterable<Uint8Array>,
   ): Method => ({ kind: 'duplex', call: (requests, signal) => counted(() => call(requests, signal)) });
   return new Map<string, Method>([
-    ['/gateway.Gateway/Evaluate', unary((request, signal) => gateway.evaluate(request, signal))],
-    ['/gateway.Gateway/Endorse', unary((request, signal) => gateway.endorse(request, signal))],
-    ['/gateway.Gateway/Submit', unary((request) => gateway.submit(request))],
-    ['/gateway.Gateway/CommitStatus', unary((request, signal) => gateway.commitStatus(request, signal))],
+    ['/gateway.Gateway/Evaluate', unary((request, signal) => queries.evaluate(request, signal))],
+    ['/gateway.Gateway/Endorse', unary((request, signal) => transactions.endorse(request, signal))],
+    ['/gateway.Gateway/Submit', unary((request, signal) => transactions.submit(request, signal))],
+    ['/gateway.Gateway/CommitStatus', unary((request, signal) => queries.commitStatus(request, signal))],
     [
       '/gateway.Gateway/ChaincodeEvents',
-      { kind: 'stream', call: (request, signal) => counted(() => gateway.chaincodeEvents(request, signal)) },
+      { kind: 'stream', call: (request, signal) => counted(() => queries.chaincodeEvents(request, signal)) },
     ],
     ['/protos.Deliver/Deliver', duplex((requests, signal) => deliver.deliver(requests, false, signal))],
     ['/protos.Deliver/DeliverFiltered', duplex((requests, signal) => deliver.deliver(requests, true, signal))],

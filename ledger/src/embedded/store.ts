@@ -41,6 +41,10 @@ export interface Append {
   readonly updates: Updates;
   readonly history: readonly HistoryEntry[];
   readonly commitHash: Uint8Array;
+  /** Epoch milliseconds at which it was judged. */
+  readonly at: number;
+  /** In force from this block on. */
+  readonly definition: string;
 }
 
 export interface StoreOptions {
@@ -52,7 +56,7 @@ export interface StoreOptions {
   readonly maxBytes?: number | undefined;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const PAGE_BYTES = 4096;
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -124,7 +128,7 @@ export class Store {
    * Writes a block, its state and history, and returns when the disk has them, all or nothing.
    * @throws EmbeddedError STORE_FULL, STORE_CORRUPT, STORE_FAILED
    */
-  append({ block, transactions, updates, history, commitHash }: Append): void {
+  append({ block, transactions, updates, history, commitHash, at, definition }: Append): void {
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       this.#run('INSERT INTO blocks VALUES (?, ?, ?, ?)', block.number, block.hash, block.header, block.metadata);
@@ -147,6 +151,8 @@ export class Store {
         }
       }
       this.#setMeta('commitHash', commitHash);
+      this.#setMeta('at', Buffer.from(String(at)));
+      this.#setMeta('definition', Buffer.from(definition));
       this.#db.exec('COMMIT');
     } catch (cause) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

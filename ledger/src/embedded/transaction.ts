@@ -111,3 +111,24 @@ export function prepareTransaction(
   envelope.setPayload(result.serializeBinary());
   return envelope;
 }
+
+/**
+ * Whether a prepared transaction is the answer to this very proposal: its submitter signs it unread.
+ * @param answer `gateway.EndorseResponse`
+ */
+export function isAnswerTo(proposal: Proposal, answer: Uint8Array): boolean {
+  try {
+    const prepared = read.endorseResponse(answer).getPreparedTransaction();
+    const transaction = readTransaction(prepared?.serializeBinary() ?? new Uint8Array());
+    const action = readAction(transaction);
+    const pairs = [
+      [transaction.header.serializeBinary(), proposal.header.serializeBinary()],
+      [action.signatureHeader, proposal.header.getSignatureHeader_asU8()],
+      [action.proposalPayload, proposal.payload],
+      [action.proposalHash, proposal.hash],
+    ] as const;
+    return pairs.every(([a, b]) => Buffer.compare(a, b) === 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,4 +1,4 @@
-import { peer } from '@hyperledger/fabric-protos';
+import { common, peer } from '@hyperledger/fabric-protos';
 import type { Identity } from '../msp.ts';
 import { satisfies } from '../policy.ts';
 import type { Channel } from './config.ts';
@@ -17,6 +17,7 @@ import type { Store } from './store.ts';
 import { type Action, readAction, type Transaction } from './transaction.ts';
 
 const { TxValidationCode: Code } = peer;
+const { ENDORSER_TRANSACTION } = common.HeaderType;
 
 /** A verdict, and for a valid transaction what it writes. */
 export interface Verdict {
@@ -70,7 +71,8 @@ export class Validator {
     return { code: Code.VALID, sets };
   }
 
-  #checkEnvelope({ channel, creator, nonce, payload, signature, txId }: Transaction): number {
+  #checkEnvelope({ channel, creator, nonce, payload, signature, txId, type }: Transaction): number {
+    if (type !== ENDORSER_TRANSACTION) return Code.BAD_COMMON_HEADER;
     if (channel !== this.#channel.name) return Code.TARGET_CHAIN_NOT_FOUND;
     const identity = this.#identify(creator);
     if (!identity?.verify(payload, signature) || !mayWrite(identity)) return Code.BAD_CREATOR_SIGNATURE;
@@ -84,7 +86,7 @@ export class Validator {
     const names = sets.map((set) => set.namespace);
     if (new Set(names).size !== names.length || sets.some((set) => set.unsupported)) return Code.ILLEGAL_WRITESET;
     const written = sets.filter((set) => set.writes.length > 0).map((set) => set.namespace);
-    const policies = [...new Set([chaincode, ...written])].map((name) => this.#channel.chaincodes.get(name)?.policy);
+    const policies = [...new Set([chaincode, ...written])].map((name) => this.#channel.policyOf(name));
     const signers = this.#endorsers(action);
     for (const policy of policies) {
       if (!policy) return Code.INVALID_CHAINCODE;

@@ -32,6 +32,7 @@ const RANGE: Shape = {
  */
 export const read = {
   evaluateRequest: reader(gateway.EvaluateRequest, PROPOSED),
+  endorseResponse: reader(gateway.EndorseResponse, { 1: ENVELOPE }),
   endorseRequest: reader(gateway.EndorseRequest, PROPOSED),
   submitRequest: reader(gateway.SubmitRequest, { 1: 'bytes', 2: 'bytes', 3: ENVELOPE }),
   signedCommitStatusRequest: reader(gateway.SignedCommitStatusRequest, PAIR),
@@ -77,6 +78,7 @@ export const read = {
   blockHeader: reader(common.BlockHeader, { 1: 'varint', 2: 'bytes', 3: 'bytes' }),
   blockMetadata: reader(common.BlockMetadata, { 1: 'bytes' }),
   metadata: reader(common.Metadata, { 1: 'bytes', 2: TRIPLE }),
+  ordererBlockMetadata: reader(common.OrdererBlockMetadata, { 1: { 1: 'varint' }, 2: 'bytes' }),
 };
 
 /** A reader that throws on anything but a well-formed message. Fields it does not know may be there. */

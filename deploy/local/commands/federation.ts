@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { DeployError } from '../errors.ts';
+import { down, up } from '../federation.ts';
+import { running } from '../running.ts';
+import type { Session } from './session.ts';
+
+/** `up`, `status`, `down`. */
+export function addFederationCommands(program: Command, session: Session): void {
+  program
+    .command('up')
+    .description('start a federation on this machine and leave it running; continue it if there is state')
+    .option('--description <file>', 'who takes part in a new federation; three regions when left out')
+    .action(async ({ description }: { description?: string }) => {
+      const { state, note, signal } = session;
+      const layout = await up(state, description, note, signal);
+      const { federation } = layout.description;
+      const regions = layout.description.regions.map(({ region }) => ({
+        region,
+        relay: layout.url(`${region}/relay`),
+      }));
+      session.answer(
+        { state, federation, regions },
+        regions.map(({ region, relay }) => `${region}  ${relay}`),
+      );
+    });
+
+  program
+    .command('status')
+    .description('what runs, what does not, and how often it was started again')
+    .action(async () => {
+      const now = await running(session.state);
+      if (now === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${session.state}`);
+      session.answer(now, [
+        `${now.state}: ${now.step}`,
+        ...Object.entries(now.engines).map(([engine, version]) => `${engine}: ${version}`),
+        ...now.processes.map(({ name, pid, state, restarts, ended }) => {
+          const before = restarts > 0 ? `, restarted ${restarts} times, last ended by ${ended}` : '';
+          return `${name.padEnd(32)} ${state === 'running' ? `process ${pid}` : state}${before}`;
+        }),
+      ]);
+    });
+
+  program
+    .command('down')
+    .description('end it; the state stays')
+    .action(async () => {
+      await down(session.state);
+      session.answer({ stopped: true }, ['stopped']);
+    });
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { readDescription } from './description.ts';
+import { DeployError, told } from './errors.ts';
+import { FileLock } from './file-lock.ts';
+import { readIfThere, writeWhole } from './files.ts';
+import { Layout } from './layout.ts';
+import { end, forgetRunning, lastRunning } from './running.ts';
+import { Supervisor } from './supervisor.ts';
+
+/** What the supervisor tells whoever started it, over the channel between the two processes. */
+export type SupervisorWord =
+  | { readonly step: string }
+  | { readonly ready: true }
+  | { readonly failed: { readonly code: string; readonly message: string } };
+
+const DEFAULT = new URL('./federation.json', import.meta.url);
+
+/** `node supervisor-main.ts STATE-FOLDER [DESCRIPTION]`: holds the state's lock as long as it lives. */
+async function main(state: string, given: string | undefined): Promise<void> {
+  const lock = FileLock.tryTake(join(state, 'supervisor.lock'));
+  if (lock === undefined) throw new DeployError('STATE_BUSY', `another process is running the federation of ${state}`);
+  process.once('exit', () => lock[Symbol.dispose]());
+  const description = await described(state, given);
+  await sweep(state);
+  const supervisor = new Supervisor(await Layout.open(state, description), (step) => say({ step }));
+  let stopping = false;
+  const stop = (exitCode: number): void => {
+    stopping = true;
+    void supervisor.stop().finally(() => process.exit(exitCode));
+  };
+  process.on('SIGTERM', () => stop(0));
+  process.on('SIGINT', () => stop(0));
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    stop(1);
+  });
+  try {
+    await supervisor.start();
+    say({ ready: true });
+  } catch (error) {
+    if (stopping) return;
+    await supervisor.stop();
+    throw error;
+  }
+}
+
+/** The description this state was founded with. @throws DeployError STATE_FOREIGN DESCRIPTION_INVALID FILE_UNREADABLE */
+async function described(state: string, given: string | undefined) {
+  const kept = join(state, 'description.json');
+  const known = await readIfThere(kept);
+  if (known === undefined) {
+    const description = await readDescription(given ?? DEFAULT);
+    writeWhole(kept, JSON.stringify(description, null, 2));
+    return description;
+  }
+  const description = await readDescription(kept);
+  if (given !== undefined && JSON.stringify(await readDescription(given)) !== JSON.stringify(description))
+    throw new DeployError('STATE_FOREIGN', `${state} holds another federation; choose another folder or remove it`);
+  return description;
+}
+
+/** Ends what a killed supervisor left behind. */
+async function sweep(state: string): Promise<void> {
+  const last = await lastRunning(state);
+  await Promise.all((last?.processes ?? []).map((left) => end(left)));
+  forgetRunning(state);
+}
+
+function say(word: SupervisorWord): void {
+  if (process.connected) process.send?.(word, undefined, {}, () => undefined);
+}
+
+const [, , state, description] = process.argv;
+if (state === undefined) {
+  process.stderr.write('usage: STATE-FOLDER [DESCRIPTION]\n');
+  process.exit(2);
+}
+await main(state, description).catch((error: unknown) => {
+  const failed = told(error);
+  process.stderr.write(`${JSON.stringify({ at: Date.now(), ...failed })}\n`);
+  if (process.connected) process.send?.({ failed } satisfies SupervisorWord, () => process.exit(1));
+  else process.exit(1);
+});
