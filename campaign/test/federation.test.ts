@@ -103,11 +103,10 @@ describe('the same work done twice', () => {
       const asked = query(all, all.doctor, all.patient.pseudonym, 'released');
       await first.frozen();
       await second.start();
-      await delay(3 * LOCK_MS);
-      expect(await decisionsBy(second)).toBe(1);
+      await expect.poll(() => decisionsBy(second), { timeout: 15_000 }).toBe(1);
       first.thaw();
       await asked;
-      await expect.poll(() => decisionsBy(first), { timeout: 10_000 }).toBe(before + 1);
+      await expect.poll(() => decisionsBy(first), { timeout: 15_000 }).toBe(before + 1);
       await second.stop();
     }
   }, 60_000);

@@ -3,14 +3,13 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { readDescription } from './description.ts';
 import { DeployError, type DeployErrorCode } from './errors.ts';
 import { Layout } from './layout.ts';
 import { end, forgetRunning, lastRunning, running } from './running.ts';
 import type { SupervisorWord } from './supervisor-main.ts';
 
-/** Two dozen processes load the same modules: compiled once, each starts in half the time. */
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/yilian', import.meta.url));
 /** A federation's first state takes about 20 MB. */
 const NEEDED_BYTES = 64 * 1024 * 1024;
 /** Longer than a supervisor gives its processes. */
@@ -76,7 +75,7 @@ function spawnSupervisor(state: string, description: string | URL | undefined): 
     return spawn(process.execPath, [script, state, ...(description === undefined ? [] : [pathOf(description)])], {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
-      env: { ...env, NODE_COMPILE_CACHE: CACHE },
+      env: { ...env, NODE_COMPILE_CACHE: COMPILE_CACHE },
     });
   } finally {
     closeSync(log);

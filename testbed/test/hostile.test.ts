@@ -113,7 +113,7 @@ async function validCalls(): Promise<Call[]> {
     home('relay', 'Requests:decide', stage.request(doctor, patient), doctor.keyCertificate, height, []),
     home('relay', 'Requests:decline', signDocument(ConsentDenial, denial, [unsure.signer])),
     home('relay', 'Requests:opened', [stage.receipt(doctor, outcome, committed)]),
-    home('relay', 'Requests:accesses', stage.accessQuery(patient), ''),
+    home('relay', 'Requests:accesses', stage.accessQuery(patient), '', ''),
     elsewhere('relay', 'Requests:mirror', [await answered.proof()]),
     elsewhere('relay', 'Requests:absent', nobodyId, absent),
     main('relay', 'Patients:register', stage.patientKey(stage.newKeys())),
