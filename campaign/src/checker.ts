@@ -2,6 +2,9 @@ import { fromBase64url, type Outcome, toBase64url } from '@yilian/protocol';
 import { OutcomeLog, outcomeLeaf } from '@yilian/regional-chain';
 import type { History, Transaction } from './history.ts';
 
+/** How long a leg may take once a release that was overtaken by a revocation is over. */
+const OVERTAKEN_MS = 30_000;
+
 /** What a campaign leaves behind, read from ledgers and disks. */
 export interface Evidence {
   readonly home: { readonly region: string; readonly history: History };
@@ -13,6 +16,8 @@ export interface Evidence {
   readonly signed: ReadonlySet<string>;
   /** Opened-receipts that were handed in until they were taken, as `<requestId>/<release transaction>/<receipt id>`. */
   readonly receipts: readonly string[];
+  /** When all this was read, epoch milliseconds. */
+  readonly at: number;
   /** What every proxy of the home region has on disk. */
   readonly proxies: readonly Holdings[];
 }
@@ -99,7 +104,9 @@ export function check(evidence: Evidence): Violation[] {
 
 type Report = (rule: Rule, of: string, detail: string) => void;
 
-function checkRequests({ away, accepted, signed }: Evidence, report: Report): void {
+function checkRequests(evidence: Evidence, report: Report): void {
+  const { away, accepted, signed } = evidence;
+  const overtaken = overtakenIn(evidence);
   const asked = requestsOf(away.history);
   for (const requestId of new Set(accepted))
     if (!asked.has(requestId)) report('REQUEST_LOST', requestId, 'was answered 202 and is not on its chain');
@@ -108,7 +115,8 @@ function checkRequests({ away, accepted, signed }: Evidence, report: Report): vo
     if (new Set(entries.map(({ homes }) => homes.join())).size !== entries.length)
       report('REQUEST_REPEATED', requestId, `recorded ${entries.length} times with the same homes`);
   }
-  for (const requestId of pendingOf(away.history)) report('STILL_PENDING', requestId, 'has no last word');
+  for (const requestId of pendingOf(away.history))
+    if (!overtaken.has(requestId)) report('STILL_PENDING', requestId, 'has no last word');
 }
 
 function checkOutcomes({ home, away }: Evidence, report: Report): void {
@@ -153,7 +161,9 @@ function checkConsent({ home }: Evidence, report: Report): void {
   }
 }
 
-function checkLegs({ home, away, main }: Evidence, report: Report): void {
+function checkLegs(evidence: Evidence, report: Report): void {
+  const { home, away, main } = evidence;
+  const overtaken = overtakenIn(evidence);
   const decisions = decisionsOf(home.history);
   const legs = legsOf(away.history);
   for (const [requestId, entries] of requestsOf(away.history)) {
@@ -162,7 +172,7 @@ function checkLegs({ home, away, main }: Evidence, report: Report): void {
     for (const region of expected) {
       const written = (legs.get(requestId) ?? []).filter((leg) => leg.region === region);
       const [leg] = written;
-      if (leg === undefined) report('LEG_LOST', requestId, `no word of ${region}`);
+      if (leg === undefined && !overtaken.has(requestId)) report('LEG_LOST', requestId, `no word of ${region}`);
       if (written.length > 1) report('LEG_REPEATED', requestId, `${written.length} words of ${region}`);
       for (const each of written) {
         if (region === 'main') requireAbsence(main, requestId, each, report);
@@ -170,6 +180,23 @@ function checkLegs({ home, away, main }: Evidence, report: Report): void {
       }
     }
   }
+}
+
+/**
+ * Releases whose grant was revoked after they were decided, for as long as they would have been usable: the proxies no
+ * longer carry them out, and the home relay says `pending` until that time is over.
+ */
+function overtakenIn({ home, at }: Evidence): ReadonlySet<string> {
+  const revoked = new Set(
+    [...grantsOf(home.history).values()].flatMap((g) => (g.revokedAt === undefined ? [] : g.grantId)),
+  );
+  const overtaken = new Set<string>();
+  for (const { outcome } of [...decisionsOf(home.history).values()].flat()) {
+    const open = outcome.release !== undefined && at <= outcome.release.usableUntil + OVERTAKEN_MS;
+    if (open && outcome.scopes.some((scope) => scope.permitted && revoked.has(scope.grantId)))
+      overtaken.add(outcome.requestId);
+  }
+  return overtaken;
 }
 
 function requireSame(made: readonly Decision[], requestId: string, leg: Leg, report: Report): void {
@@ -203,11 +230,7 @@ function checkReceipts({ home, receipts }: Evidence, report: Report): void {
 
 /** A revoked grant’s fragments are gone from every disk, and the chain has each proxy's word for it. */
 function checkFragments({ home, proxies }: Evidence, report: Report): void {
-  const grants = new Map<string, GrantValue>();
-  for (const transaction of home.history.filter(({ valid }) => valid))
-    for (const { value } of writesOf(transaction, 'grant'))
-      grants.set((value as GrantValue).grantId, value as GrantValue);
-  for (const { grantId, grant, revokedAt, destroyed } of grants.values()) {
+  for (const { grantId, grant, revokedAt, destroyed } of grantsOf(home.history).values()) {
     if (revokedAt === undefined) continue;
     for (const { mspId } of grant.proxies) {
       const holdings = proxies.find((proxy) => proxy.mspId === mspId);
@@ -246,6 +269,15 @@ interface GrantValue {
   readonly acknowledgedBy: readonly string[];
   readonly revokedAt?: number;
   readonly destroyed: readonly { readonly document: { readonly mspId: string } }[];
+}
+
+/** Every grant as it was written last. */
+function grantsOf(history: History): ReadonlyMap<string, GrantValue> {
+  return new Map(
+    [...grouped(history, 'grant', (value) => value as GrantValue)].flatMap(([grantId, values]) =>
+      values.slice(-1).map((value) => [grantId, value] as const),
+    ),
+  );
 }
 
 /** Every recording of each request, in order. */

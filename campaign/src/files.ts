@@ -8,6 +8,8 @@ export class Files implements AsyncDisposable {
   readonly folder: string;
   readonly federation: string;
   readonly logLevel: string;
+  /** Not removed at the end. */
+  kept = false;
 
   private constructor(folder: string, federation: string, logLevel: string) {
     this.folder = folder;
@@ -39,6 +41,6 @@ export class Files implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
+    if (!this.kept) await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -143,6 +143,13 @@ export class People {
     });
   }
 
+  /** Waits until the home chain has decided. */
+  async decided(requestId: string): Promise<void> {
+    const { home } = this.#world;
+    const chain = home.as(home.commission, 'admin');
+    await until(`${requestId} is decided`, END_MS, () => chain.outcome(requestId));
+  }
+
   /** The released leg as the doctor’s software proves it from the pinned genesis. */
   async proven(doctor: Doctor, request: SignedBy<typeof Request>): Promise<ProvenLeg> {
     const { away, home, genesis } = this.#world;

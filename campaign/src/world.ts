@@ -131,6 +131,7 @@ export class World implements AsyncDisposable {
   async evidence(): Promise<Evidence> {
     const { home, away, accepted, signed, receipts } = this;
     return {
+      at: Date.now(),
       home: { region: home.name, history: await home.history() },
       away: { region: away.name, history: await away.history() },
       main: await this.#reader.read(this.#mainConnection(AUTHORITIES[0], 'admin'), MAIN),
@@ -151,6 +152,13 @@ export class World implements AsyncDisposable {
       );
       await node.verifyChain();
     }
+  }
+
+  /** Ends everything and leaves the folder, which it returns. */
+  async keep(): Promise<string> {
+    this.files.kept = true;
+    await this[Symbol.asyncDispose]();
+    return this.files.folder;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

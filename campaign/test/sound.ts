@@ -4,6 +4,8 @@ import type { Evidence } from '../src/checker.ts';
 import type { History, Transaction } from '../src/history.ts';
 
 const GRANT = 'grant-1';
+export const USABLE_UNTIL = 1_000_000;
+const LATER = 2 * USABLE_UNTIL;
 const PROXIES = ['P1', 'P2', 'P3'];
 
 /** One request of each outcome, a grant that was used and revoked, a receipt, a checkpoint: nothing to object to. */
@@ -15,6 +17,7 @@ export function soundEvidence(): Evidence {
   const [released, denied] = decisions as [Transaction, Transaction];
   const root = toBase64url(log.root());
   return {
+    at: LATER,
     home: {
       region: 'home',
       history: inOrder([
@@ -91,7 +94,12 @@ function granted(acknowledgedBy: readonly string[], name = 'Grants:grant', more:
 function decided(requestId: string, outcome: 'released' | 'denied'): Transaction {
   const permitted = outcome === 'released';
   const scopes = [{ scope: 'laboratory', permitted, ...(permitted ? { grantId: GRANT } : { reason: 'REVOKED' }) }];
-  const result = JSON.stringify({ requestId, outcome, scopes, ...(permitted && { release: { records: [] } }) });
+  const result = JSON.stringify({
+    requestId,
+    outcome,
+    scopes,
+    ...(permitted && { release: { usableUntil: USABLE_UNTIL } }),
+  });
   return { ...said('Requests:decide', {}), result, event: { name: 'outcome', payload: requestId } };
 }
 

@@ -37,7 +37,8 @@ export async function writeVerified(
   const sink: Sink = {
     async write(bytes) {
       signal?.throwIfAborted();
-      onProgress?.(await temporary.write(bytes));
+      const sizeBytes = await temporary.write(bytes);
+      onProgress?.(sizeBytes);
     },
     commit: () => temporary.replace(file),
     abort: () => undefined,

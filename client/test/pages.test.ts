@@ -1,7 +1,7 @@
 import { documentId, Request } from '@yilian/protocol';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dossier, isProven, verifyDossier } from '../src/index.ts';
-import { Case, CODES, HOME, PLAINTEXT, SCOPE } from './fixture/case.ts';
+import { ASKING, Case, CODES, failure, HOME, PLAINTEXT, SCOPE } from './fixture/case.ts';
 import { bytesOf, collect, PSEUDONYM } from './fixture/federation.ts';
 
 const PAGE = 200;
@@ -40,4 +40,28 @@ test('a release of more records than a page holds is complete with its last page
 
   const orphan = practitioner.verify(view, request, { ...first, answers: [page] });
   expect(orphan.legs).toMatchObject([{ state: 'invalid', error: { code: 'OUTCOME_INVALID' } }]);
+});
+
+test('a practitioner follows a release to its last page, and is shown nothing else in a page’s place', async () => {
+  const { view, doctor: practitioner, federation } = scene;
+  const request = scene.ask();
+  const reply = await federation.decide(request, [HOME], () => []);
+  const [leg] = practitioner.verify(view, request, reply).legs;
+  if (leg === undefined || !isProven(leg)) throw new Error('the leg is not proven');
+  const id = documentId(Request.type, request.document);
+  const route = `GET ${new URL(federation.region(ASKING).url).host}/v1/requests/${id}/pages/1`;
+  const pages = () => Array.fromAsync(practitioner.pages(federation.relay(ASKING), view, request, leg));
+
+  federation.overrides.set(route, () => leg.answer);
+  expect(await failure(pages)).toEqual({ code: 'OUTCOME_INVALID' });
+
+  const page = await federation.page(HOME, id, 1);
+  let pending = 2;
+  federation.overrides.set(route, () =>
+    pending-- > 0 ? Response.json({ code: 'PAGE_PENDING', message: 'wait' }, { status: 503 }) : page,
+  );
+  const followed = await pages();
+  expect(followed).toMatchObject([{ region: HOME, state: 'released', outcome: { page: { number: 1 } } }]);
+  const released = [leg, ...followed].flatMap(({ outcome }) => outcome.release?.records ?? []);
+  expect(new Set(released.map(({ recordId }) => recordId)).size).toBe(PAGE + 1);
 });

@@ -46,6 +46,8 @@ export interface Certificate {
 /** A certificate revocation list: read, and trusted in nothing. */
 export interface RevocationList {
   readonly issuerName: string;
+  /** Epoch milliseconds. */
+  readonly issuedAt: number;
   readonly serialNumbers: ReadonlySet<string>;
   readonly signed: Signed;
 }
@@ -133,6 +135,7 @@ export function readRevocationList(pem: string): RevocationList {
     if (tbs.crlExtensions?.some((extension) => extension.critical)) throw new Error('unknown critical extension');
     return {
       issuerName: encodedName(tbs.issuer),
+      issuedAt: tbs.thisUpdate.getTime().getTime(),
       serialNumbers: new Set((tbs.revokedCertificates ?? []).map((entry) => hexInteger(entry.userCertificate))),
       signed: signedOf(raw, list.signature),
     };

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createAuthority } from '../src/ca.ts';
 import { readCertificate } from '../src/certificate.ts';
 import { type Header, headerHash, makeHeader, makeMetadata, readBlock } from '../src/embedded/block.ts';
+import { definitionOf } from '../src/embedded/definition.ts';
 import { type EmbeddedNode, type FollowerNode, openEmbedded } from '../src/embedded/index.ts';
 import { type Ordering, openOrdering, signOrdering } from '../src/embedded/ordering.ts';
 import { Signer } from '../src/embedded/signer.ts';
@@ -341,6 +342,26 @@ describe('A follower notices that its upstream', () => {
     await node.close();
   });
 
+  it('takes a revocation back', async () => {
+    const ca = createAuthority({ mspId: 'DMSP', organisation: 'embedded' });
+    const member = { mspId: 'DMSP', roots: [ca.rootPem], peer: ca.issue({ commonName: 'peer', role: 'peer' }) };
+    const config = { ...CONFIG, organisations: [...CONFIG.organisations, member] };
+    const node = await openEmbedded(config, { folder: ':memory:' });
+    node.updateOrganisation({ mspId: 'DMSP', crls: [ca.crl()] });
+    await vi.waitFor(() => expect(node.height()).toBe(2));
+    await put(node, 'a', '1');
+    const back = redrafted((draft) => {
+      draft.ordering = { ...draft.ordering, definition: definitionOf(config) };
+    });
+    const client = tampered(node.client(), {
+      stream: (message) => (isWhole(message) ? back(message, numberOf(message)) : [message]),
+    });
+    await using follower = await follow(client, {}, config);
+    await vi.waitFor(() => expect(follower.fault()?.message).toContain('revocation list of DMSP is taken back'));
+    expect(follower.height()).toBe(2);
+    await node.close();
+  });
+
   it('holds blocks back that it says it has', async () => {
     await using follower = await lied((message, number) => (number < 2 ? [message] : []));
     await vi.waitFor(() => expect(follower.behind()).toBe(upstream.height() - 2));
@@ -349,15 +370,10 @@ describe('A follower notices that its upstream', () => {
   });
 });
 
-function definition(
-  change: (org: { mspId: string; roots: string[]; intermediates: string[]; crls: string[] }) => object,
-) {
-  const { network, channel, organisations, chaincodes } = CONFIG;
-  const all = organisations.map(({ mspId, roots }) => ({ mspId, roots: [...roots], intermediates: [], crls: [] }));
-  return {
-    network,
-    channel,
-    organisations: all.map((org) => (org.mspId === 'AMSP' ? change(org) : org)),
-    chaincodes: chaincodes.map(({ name, endorsement }) => ({ name, endorsement })),
-  } as NonNullable<Ordering['definition']>;
+type Organisation = ReturnType<typeof definitionOf>['organisations'][number];
+
+/** The configured definition with another AMSP. */
+function definition(change: (organisation: Organisation) => Organisation): NonNullable<Ordering['definition']> {
+  const all = definitionOf(CONFIG);
+  return { ...all, organisations: all.organisations.map((one) => (one.mspId === 'AMSP' ? change(one) : one)) };
 }

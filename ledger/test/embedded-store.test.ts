@@ -9,22 +9,8 @@ import { fileURLToPath } from 'node:url';
 import type { GatewayError } from '@hyperledger/fabric-gateway';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type EmbeddedLimits, type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
-import { type Context, Contract } from '../src/fabric.ts';
-import { authority, CHANNEL, clientOf, configOf, gatewayOf, POLICIES } from './fixture/embedded.ts';
-
-class Records extends Contract {
-  async put({ stub }: Context, key: string, value: string) {
-    await stub.putState(key, Buffer.from(value));
-  }
-
-  async remove({ stub }: Context, key: string) {
-    await stub.deleteState(key);
-  }
-
-  async get({ stub }: Context, key: string) {
-    return Buffer.from(await stub.getState(key)).toString();
-  }
-}
+import { authority, CHANNEL, clientOf, configOf, gatewayOf, memberOf, POLICIES } from './fixture/embedded.ts';
+import { Records } from './fixture/records.ts';
 
 const config = configOf([{ name: 'records', version: '1', endorsement: POLICIES.two, contracts: [Records] }]);
 const member = clientOf('AMSP');
@@ -54,6 +40,29 @@ describe('The store of an embedded node', () => {
     expect(text(await contractOf(again).evaluateTransaction('get', 'b'))).toBe('');
     await contractOf(again).submitTransaction('put', 'a', '3');
     expect(await again.verifyChain()).toMatchObject({ height: 5, transactions: 4 });
+  });
+
+  it('keeps revocations over a restart, unless the configuration has others', async () => {
+    const ca = authority('BMSP');
+    const leaver = ca.issue({ commonName: 'leaver', role: 'client' });
+    const read = (node: EmbeddedNode) =>
+      gatewayOf(node.client(), memberOf('BMSP', leaver))
+        .getNetwork(CHANNEL)
+        .getContract('records')
+        .evaluateTransaction('get', 'a');
+    const folder = newFolder();
+    const first = await open(folder);
+    await read(first);
+    ca.revoke(leaver.certificate);
+    first.updateOrganisation({ mspId: 'BMSP', crls: [ca.crl()] });
+    await first.close();
+    const second = await open(folder);
+    await expect(read(second)).rejects.toMatchObject({ code: 9 });
+    await second.close();
+    const organisations = config.organisations.map((one) => ({ ...one, crls: [] }));
+    await using third = await openEmbedded({ ...config, organisations }, { folder });
+    await read(third);
+    expect(third.height()).toBe(3);
   });
 
   it('is held by one node at a time', async () => {

@@ -75,7 +75,7 @@ export async function regionOf(ctx: Context, region: string): Promise<RegionEntr
 }
 
 /** Most characters an argument may have, by what it holds. */
-const LIMITS = { hashes: 8_192, document: 65_536, checkpoint: 262_144, registry: 2_097_152, proof: 6_291_456 } as const;
+const LIMITS = { hashes: 8_192, document: 65_536, checkpoint: 262_144, registry: 1_048_576, proof: 6_291_456 } as const;
 
 /** @throws ARGUMENT_TOO_LARGE ARGUMENT_MALFORMED */
 export function parseArgument(json: string, limit: keyof typeof LIMITS): unknown {

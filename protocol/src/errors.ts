@@ -11,9 +11,7 @@ export type ProtocolErrorCode =
   | 'TRUST_INVALID'
   | 'ENVELOPE_MISDIRECTED'
   | 'ENVELOPE_EXPIRED'
-  | 'MERKLE_PROOF_INVALID'
-  | 'DOSSIER_INCOMPLETE'
-  | 'DOSSIER_MISMATCH';
+  | 'MERKLE_PROOF_INVALID';
 
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';

@@ -202,7 +202,7 @@ async function settleLegs(ctx: Context, entry: RequestEntry, legs: readonly Leg[
 }
 
 /** A home's word replaces that there was none; a second, other word of it stays visible beside the first. */
-function supersede(known: Leg, leg: Leg): Leg {
+export function supersede(known: Leg, leg: Leg): Leg {
   if (known.outcome === 'failed') return leg.outcome === 'failed' ? known : { ...leg, failedAt: known.at };
   if (leg.outcome === 'failed' || leg.transactionId === known.transactionId || known.conflict !== undefined)
     return known;

@@ -181,10 +181,12 @@ async function requireSoundGrant(ctx: Context, grant: Grant, at: number): Promis
     refuse('PERIOD_INVALID', 'the period is empty, over or too long');
   if (new Set(scopes.map(({ scope }) => scope)).size !== scopes.length)
     refuse('SCOPE_REPEATED', 'a scope is named twice');
+  const others: string[] = [];
   for (const { scope, epoch } of scopes) {
-    const current = await scopeKeyOf(ctx, pseudonym, scope);
-    if (current?.document.epoch !== epoch) refuse('EPOCH', `scope ${scope} is not at epoch ${epoch}`);
+    const current = (await scopeKeyOf(ctx, pseudonym, scope))?.document.epoch;
+    if (current !== epoch) others.push(`${scope} is at epoch ${current ?? 'none'}`);
   }
+  if (others.length > 0) refuse('EPOCH', others.join(', '));
   const mspIds = new Set(proxies.map(({ mspId }) => mspId));
   if (mspIds.size !== proxies.length || threshold > mspIds.size)
     refuse('THRESHOLD_INVALID', 'proxies repeat or are fewer than the threshold');

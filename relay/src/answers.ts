@@ -28,16 +28,22 @@ export class Answers {
     this.#ttlMs = ttlMs;
   }
 
-  async save(requestId: string, answer: Answer): Promise<void> {
-    await this.#redis.commands.set(this.#key(requestId, answer.region), JSON.stringify(answer), 'PX', this.#ttlMs);
+  /** `page` 0 is the decision itself. */
+  async save(requestId: string, answer: Answer, page = 0): Promise<void> {
+    await this.#redis.commands.set(
+      this.#key(requestId, answer.region, page),
+      JSON.stringify(answer),
+      'PX',
+      this.#ttlMs,
+    );
   }
 
   async saveAbsence(requestId: string, proof: OutcomeProof): Promise<void> {
     await this.#redis.commands.set(this.#key(requestId, 'main'), JSON.stringify(proof), 'PX', this.#ttlMs);
   }
 
-  async load(requestId: string, region: string): Promise<Answer | undefined> {
-    const text = await this.#redis.commands.get(this.#key(requestId, region));
+  async load(requestId: string, region: string, page = 0): Promise<Answer | undefined> {
+    const text = await this.#redis.commands.get(this.#key(requestId, region, page));
     return text === null ? undefined : parseAnswer(JSON.parse(text));
   }
 
@@ -60,8 +66,8 @@ export class Answers {
     return new Map(Object.entries(notes).map(([region, note]) => [region, JSON.parse(note) as LegNote]));
   }
 
-  #key(requestId: string, region: string): string {
-    return `${this.#redis.prefix}:answer:${requestId}:${region}`;
+  #key(requestId: string, region: string, page = 0): string {
+    return `${this.#redis.prefix}:answer:${requestId}:${region}${page === 0 ? '' : `:${page}`}`;
   }
 
   #notes(requestId: string): string {

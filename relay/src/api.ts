@@ -135,6 +135,10 @@ export const AnswerReply = object({
 });
 export type AnswerReply = Static<typeof AnswerReply>;
 
+/** GET /v1/requests/:id/pages/:page?region=…: an {@link Answer} whose proof is of `Requests:page`. */
+export const PageParameters = object({ id: Hash, page: Type.String({ pattern: '^[1-9][0-9]{0,5}$' }) });
+export const PageQuery = object({ region: RegionId });
+
 /** POST /v1/receipts: forwarded to the home region. */
 export const ReceiptSubmission = object({ receipt: OpenedReceipt.signed });
 /** `queued`: the home region has not confirmed yet; the relay goes on trying. Kind `accepted` has the same body. */
@@ -160,12 +164,22 @@ export const AccessesReply = object({
 });
 export type AccessesReply = Static<typeof AccessesReply>;
 
+/** POST /v1/waiting: requests that wait for this patient's consent in this region, one page after `next`. */
+export const WaitingSubmission = object({ query: AccessQuery.signed, next: Type.Optional(Hash) });
+export const WaitingReply = object({
+  waiting: Type.Array(object({ requestId: Hash, request: Request.signed }), { maxItems: 200 }),
+  next: Type.Optional(Hash),
+});
+export type WaitingReply = Static<typeof WaitingReply>;
+
 /** POST /v1/relay: one relay to another; the answer is an envelope too. */
 export const EnvelopeBody = Envelope.signed;
 /** Kind `ask`. */
 export const AskBody = object({ request: Request.signed, keyCertificate: KeyCertificate.signed });
 export type AskBody = Static<typeof AskBody>;
-/** Kind `answer`, in reply to `ask`. */
+/** Kind `page`: a further page of a release, from 1. */
+export const PageBody = object({ requestId: Hash, page: Type.Integer({ minimum: 1, maximum: 999_999 }) });
+/** Kind `answer`, in reply to `ask` and `page`. */
 export const AskReply = Type.Union([
   object({ state: Type.Literal('decided'), answer: Answer }),
   object({ state: Type.Literal('waiting') }),

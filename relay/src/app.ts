@@ -21,6 +21,7 @@ import { Type } from 'typebox';
 import {
   AccessesReply,
   AccessSubmission,
+  Answer,
   AnswerReply,
   DeadLetterParameter,
   DeadLettersReply,
@@ -34,6 +35,8 @@ import {
   HashParameter,
   HealthReply,
   KeyCertificateReply,
+  PageParameters,
+  PageQuery,
   PatientRegistered,
   PatientRegistration,
   ReadyReply,
@@ -45,6 +48,8 @@ import {
   RequestSubmission,
   RevocationSubmission,
   Submitted,
+  WaitingReply,
+  WaitingSubmission,
 } from './api.ts';
 import type { Limits } from './config.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -52,6 +57,7 @@ import { RelayError, refusal } from './errors.ts';
 import type { EventStreams } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { Health } from './health.ts';
+import type { Pages } from './pages.ts';
 import type { Receipts } from './receipts.ts';
 import type { Registry } from './registry.ts';
 import type { Requests, SignedRequest } from './requests.ts';
@@ -60,6 +66,7 @@ import type { Requests, SignedRequest } from './requests.ts';
 export interface Services {
   readonly registry: Registry;
   readonly requests: Requests;
+  readonly pages: Pages;
   readonly receipts: Receipts;
   readonly exchange: Exchange;
   readonly events: EventStreams;
@@ -120,7 +127,7 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
 
 function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinute: number): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
-  const { registry, requests, receipts, exchange, events, deadLetters, health } = services;
+  const { registry, requests, pages, receipts, exchange, events, deadLetters, health } = services;
   const answers = <S>(schema: S) => ({ 200: schema, ...errors });
 
   app.get('/v1/federation', { schema: { response: answers(FederationReply) } }, () => registry.federation());
@@ -157,6 +164,9 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
   app.post('/v1/accesses', { schema: { body: AccessSubmission, response: answers(AccessesReply) } }, ({ body }) =>
     registry.accesses(body.query as SignedBy<typeof AccessQuery>, body.next),
   );
+  app.post('/v1/waiting', { schema: { body: WaitingSubmission, response: answers(WaitingReply) } }, ({ body }) =>
+    registry.waiting(body.query as SignedBy<typeof AccessQuery>, body.next),
+  );
 
   app.post(
     '/v1/requests',
@@ -173,6 +183,11 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
     '/v1/requests/:id/answer',
     { schema: { params: HashParameter, response: answers(AnswerReply) } },
     ({ params }) => requests.answer(params.id),
+  );
+  app.get(
+    '/v1/requests/:id/pages/:page',
+    { schema: { params: PageParameters, querystring: PageQuery, response: answers(Answer) } },
+    ({ params, query }) => pages.page(params.id, query.region, Number(params.page)),
   );
   app.get(
     '/v1/requests/:id/events',

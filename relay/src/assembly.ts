@@ -1,6 +1,6 @@
 import { digest, fromBase64url, type Outcome, parser, type Release, toBase64url } from '@yilian/protocol';
 import { ReleaseReply, type Share } from '@yilian/proxy/api';
-import type { OutcomeEntry, RegionalChain } from '@yilian/regional-chain';
+import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
 import { parseCid, type Vault } from '@yilian/vault';
 import type { Answer } from './api.ts';
 import { gather, type Witnesses } from './attestations.ts';
@@ -31,18 +31,21 @@ export class Assembly {
     this.#options = options;
   }
 
-  /** The answer to a decided request. @throws ATTESTATIONS_MISSING, or the contract's OUTCOME_UNKNOWN */
-  answer(requestId: string): Promise<Answer> {
-    const running =
-      this.#running.get(requestId) ?? this.#assemble(requestId).finally(() => this.#running.delete(requestId));
-    this.#running.set(requestId, running);
+  /**
+   * The answer to a decided request, or a further page of it (from 1).
+   * @throws ATTESTATIONS_MISSING SHARES_MISSING HEADER_REPLACED, or the contract's OUTCOME_UNKNOWN and PAGE_UNKNOWN
+   */
+  answer(requestId: string, page = 0): Promise<Answer> {
+    const key = `${requestId}/${page}`;
+    const running = this.#running.get(key) ?? this.#assemble(requestId, page).finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
     return running;
   }
 
-  async #assemble(requestId: string): Promise<Answer> {
+  async #assemble(requestId: string, page: number): Promise<Answer> {
     const { chain, region, holders, metrics } = this.#options;
     const done = metrics.phase('assemble');
-    const entry = await chain.outcome(requestId);
+    const entry = page === 0 ? await chain.outcome(requestId) : await chain.pageOf(requestId, page);
     const { release } = entry.outcome;
     const [{ proof, shares }, headers, bodies] = await Promise.all([
       this.#release(requestId, entry),
@@ -54,7 +57,7 @@ export class Assembly {
   }
 
   /** Asks every proxy for its share and its attestation; the first that suffice are taken. */
-  async #release(requestId: string, { outcome, transactionId }: OutcomeEntry) {
+  async #release(requestId: string, { outcome, transactionId }: PageEntry) {
     const { proxies } = this.#options;
     const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
     if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };

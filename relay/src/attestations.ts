@@ -45,6 +45,8 @@ export interface WitnessesOptions {
 
 const parseAttest = parser('attestation reply', AttestReply);
 const WITNESS_TIMEOUT_MS = 5000;
+/** Re-encrypting a page of 200 records takes a proxy seconds. */
+const RELEASE_TIMEOUT_MS = 15_000;
 const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_CACHED = 512;
 const MAX_CACHED_CHARACTERS = 65_536;
@@ -82,7 +84,7 @@ export class Witnesses {
     const envelope = await envelopes.seal(`${network}/${witness.mspId}`, kind, body);
     return postJson(under(witness.url, path), envelope, {
       fetch,
-      timeoutMs: WITNESS_TIMEOUT_MS,
+      timeoutMs: kind === 'release' ? RELEASE_TIMEOUT_MS : WITNESS_TIMEOUT_MS,
       maxBytes: MAX_REPLY_BYTES,
       signal,
     });

@@ -163,7 +163,8 @@ export class Decisions {
     for (let attempt = 0; ; attempt += 1) {
       try {
         if (await this.#decided(requestId)) return { kind: 'decided' };
-        const { result } = await chain.decide(request, keyCertificate, await this.#height(request, attempt > 0));
+        const height = await heightFor(request.document, this.#options, attempt > 0);
+        const { result } = await chain.decide(request, keyCertificate, height);
         const { waiting } = JSON.parse(Buffer.from(result).toString()) as { waiting?: boolean };
         return { kind: waiting === true ? 'waiting' : 'decided' };
       } catch (error) {
@@ -181,15 +182,6 @@ export class Decisions {
     }
   }
 
-  /** The signed height a decision needs when the mirror of the requesting region is not young by itself. */
-  async #height({ document }: SignedRequest, renewed: boolean): Promise<SignedMainHeight | undefined> {
-    const { chain, region, heights } = this.#options;
-    if (document.region === region) return undefined;
-    const mirror = await chain.mirrorOf(document.region);
-    const young = Date.now() - mirror.mainTime <= MIRROR_FRESH_MS && mirror.mainHeight >= document.minMainHeight;
-    return young && !renewed ? undefined : heights.current(document.minMainHeight);
-  }
-
   async #decided(requestId: string): Promise<boolean> {
     try {
       await this.#options.chain.outcome(requestId);
@@ -199,6 +191,18 @@ export class Decisions {
       throw error;
     }
   }
+}
+
+/** The signed height a decision needs when the mirror of the requesting region is not young by itself. */
+export async function heightFor(
+  request: Request,
+  { chain, region, heights }: Pick<DecisionsOptions, 'chain' | 'region' | 'heights'>,
+  renewed: boolean,
+): Promise<SignedMainHeight | undefined> {
+  if (request.region === region) return undefined;
+  const mirror = await chain.mirrorOf(request.region);
+  const young = Date.now() - mirror.mainTime <= MIRROR_FRESH_MS && mirror.mainHeight >= request.minMainHeight;
+  return young && !renewed ? undefined : heights.current(request.minMainHeight);
 }
 
 /** A certificate that was good once is for the chain to judge: its answer is a denial, with proof. */

@@ -18,6 +18,9 @@ export type RelayErrorCode =
   | 'MALFORMED'
   | 'NOT_FOUND'
   | 'OPERATOR_ONLY'
+  | 'PAGE_PENDING'
+  | 'PAGE_REFUSED'
+  | 'QUERY_STALE'
   | 'QUEUE_UNAVAILABLE'
   | 'REDIS_UNSAFE'
   | 'RECEIPT_REFUSED'
@@ -74,6 +77,7 @@ const STATUS: Readonly<Record<string, number>> = {
   MALFORMED: 400,
   NOT_FOUND: 404,
   OPERATOR_ONLY: 401,
+  PAGE_PENDING: 503,
   PSEUDONYM_TAKEN: 409,
   QUEUE_UNAVAILABLE: 503,
   REGION_FROZEN: 403,

@@ -136,19 +136,11 @@ export class Legs {
     return { againInMs: again };
   }
 
-  async #exchange(region: string, url: string, body: unknown): Promise<Static<typeof AskReply>> {
-    const { envelopes, fetch, metrics } = this.#options;
-    const done = metrics.phase('leg');
-    const envelope = await envelopes.seal(region, 'ask', body);
-    const options = { fetch, timeoutMs: REPLY_TIMEOUT_MS, maxBytes: MAX_REPLY_BYTES };
-    const reply = await postJson(under(url, '/v1/relay'), envelope, options);
-    const { document } = await envelopes.openReply(reply, region, 'answer', documentId('envelope', envelope.document));
+  async #exchange(region: string, url: string, body: unknown): Promise<AskReply> {
+    const done = this.#options.metrics.phase('leg');
+    const reply = await askHome(this.#options, { region, url, kind: 'ask', body });
     done();
-    try {
-      return parseReply(document.body);
-    } catch (cause) {
-      throw new RelayError('ANSWER_INVALID', 'malformed', { cause });
-    }
+    return reply;
   }
 
   /** Stores an answer once it is verified, and has it mirrored. */
@@ -184,6 +176,23 @@ export class Legs {
   }
 }
 
+/** Puts one question in an envelope to a home region's relay. @throws ANSWER_INVALID REMOTE_UNREACHABLE REMOTE_REFUSED */
+export async function askHome(
+  { envelopes, fetch }: Pick<LegsOptions, 'envelopes' | 'fetch'>,
+  question: { readonly region: string; readonly url: string; readonly kind: 'ask' | 'page'; readonly body: unknown },
+): Promise<AskReply> {
+  const { region, url, kind, body } = question;
+  const envelope = await envelopes.seal(region, kind, body);
+  const options = { fetch, timeoutMs: REPLY_TIMEOUT_MS, maxBytes: MAX_REPLY_BYTES };
+  const reply = await postJson(under(url, '/v1/relay'), envelope, options);
+  const { document } = await envelopes.openReply(reply, region, 'answer', documentId('envelope', envelope.document));
+  try {
+    return parseReply(document.body);
+  } catch (cause) {
+    throw new RelayError('ANSWER_INVALID', 'malformed', { cause });
+  }
+}
+
 function jobOf(data: unknown): LegJob {
   try {
     return parseJob(data);
@@ -192,7 +201,7 @@ function jobOf(data: unknown): LegJob {
   }
 }
 
-function pauseMs(reply: Static<typeof AskReply>, attempt: number): number {
+function pauseMs(reply: AskReply, attempt: number): number {
   if (reply.state === 'pending') return backoffMs(0);
   return reply.state === 'waiting'
     ? backoffMs(attempt + 1, WAITING_PAUSE_MS)

@@ -1,14 +1,16 @@
 import type { MainChain } from '@yilian/main-chain';
-import type {
+import {
   AccessQuery,
-  ConsentDenial,
-  Grant,
-  KeyCertificate,
-  OutcomeProof,
-  PatientKey,
-  ProxyKey,
-  Revocation,
-  SignedBy,
+  type ConsentDenial,
+  type Grant,
+  type KeyCertificate,
+  type OutcomeProof,
+  type PatientKey,
+  type ProxyKey,
+  parseSigned,
+  type Revocation,
+  requireKeySignature,
+  type SignedBy,
 } from '@yilian/protocol';
 import type { RegionalChain } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
@@ -20,6 +22,7 @@ import type {
   KeyCertificateReply,
   PatientRegistered,
   Submitted,
+  WaitingReply,
 } from './api.ts';
 import type { Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
@@ -41,6 +44,10 @@ export interface RegistryOptions {
 
 const REVOCATION_TIMEOUT_MS = 5000;
 const MAX_REPLY_BYTES = 64 * 1024;
+/** A query about a patient counts as long as the chain would take it. */
+const QUERY_TTL_MS = 3_600_000;
+const SKEW_MS = 60_000;
+const WAITING_PAGE = 100;
 
 /** What is registered, on both chains, and how it changes: patients, key certificates, grants, revocations. */
 export class Registry {
@@ -131,6 +138,31 @@ export class Registry {
     });
     const accesses = page.accesses.map((access) => ({ ...access, legs: [...access.legs] }));
     return { accesses, ...(page.next === undefined ? {} : { next: page.next }) };
+  }
+
+  /**
+   * Requests the patient has not answered; those declined are left out. The patient signs the question, so that nobody
+   * else learns who asks.
+   * @throws FEDERATION_MISMATCH REGION_MISMATCH QUERY_STALE SIGNATURE_MISSING SIGNATURE_INVALID, the contract's PATIENT_UNKNOWN
+   */
+  async waiting(query: SignedBy<typeof AccessQuery>, next?: string): Promise<WaitingReply> {
+    const { federation, region, chain } = this.#options;
+    const signed = parseSigned(AccessQuery, query);
+    const { pseudonym, signedAt, ...of } = signed.document;
+    if (of.federation !== federation) throw new RelayError('FEDERATION_MISMATCH', 'another federation’s query');
+    if (of.region !== region) throw new RelayError('REGION_MISMATCH', 'another region’s query');
+    const now = Date.now();
+    if (signedAt > now + SKEW_MS || signedAt < now - QUERY_TTL_MS)
+      throw new RelayError('QUERY_STALE', 'the query was not signed just now');
+    requireKeySignature(signed, (await chain.patient(pseudonym)).signingKey);
+    const known = await chain.waiting(pseudonym, next === undefined ? '' : `${pseudonym}/${next}`);
+    const page = known.slice(0, WAITING_PAGE);
+    const open = page.filter(({ denial, request }) => denial === undefined && request.document.notAfter > now);
+    const last = known.length > page.length ? page.at(-1)?.requestId : undefined;
+    return {
+      waiting: open.map(({ requestId, request }) => ({ requestId, request })),
+      ...(last === undefined ? {} : { next: last }),
+    };
   }
 
   async #pass(revocation: SignedBy<typeof Revocation>): Promise<void> {

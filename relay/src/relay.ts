@@ -24,6 +24,7 @@ import { Legs } from './legs.ts';
 import { MainHeights } from './main-height.ts';
 import { Metrics } from './metrics.ts';
 import { OutcomeMirror } from './outcome-mirror.ts';
+import { Pages } from './pages.ts';
 import { Queues, type Task, type Verdict } from './queues.ts';
 import { Quota } from './quota.ts';
 import { Receipts } from './receipts.ts';
@@ -144,6 +145,20 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     metrics,
     longPollMs,
   });
+  const pages = new Pages({
+    federation,
+    region,
+    chain,
+    directory,
+    envelopes,
+    answers,
+    assembly,
+    heights,
+    mirrors,
+    metrics,
+    fetch,
+    longPollMs,
+  });
   const receipts = new Receipts({ region, chain, directory, envelopes, queues, signals, redis, fetch });
   const index = new IndexEntries({ region, chain, main, proxies });
   const checkpoints = new Checkpoints({
@@ -192,8 +207,9 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     {
       registry: new Registry({ federation, region, chain, main, directory, proxies, attesters, fetch, log }),
       requests,
+      pages,
       receipts,
-      exchange: new Exchange(envelopes, decisions, receipts, metrics),
+      exchange: new Exchange(envelopes, decisions, pages, receipts, metrics),
       events,
       deadLetters: new DeadLetters(queues),
       health: new Health(redis, chain, main, directory, queues, metrics),

@@ -26,6 +26,8 @@ export interface Expected {
   /** The home region's trust roots. */
   readonly trusts: readonly Trust[];
   readonly at: number;
+  /** The page of the release that was asked for, from 1; the decision itself when left out. */
+  readonly page?: number;
 }
 
 export interface Verified {
@@ -59,12 +61,17 @@ export function verifyAnswer(answer: Answer, expected: Expected): Verified {
 }
 
 function judge(answer: Answer, expected: Expected): Verified {
-  const { federation, region, requestId, request, trusts, at } = expected;
+  const { federation, region, requestId, request, trusts, at, page } = expected;
   demand(answer.region === region && answer.proof.network === region, 'the answer is another region’s');
-  const proven = verifyOutcome(answer.proof, trusts, { function: 'Requests:decide' }, at);
+  const proven = verifyOutcome(
+    answer.proof,
+    trusts,
+    { function: page === undefined ? 'Requests:decide' : 'Requests:page' },
+    at,
+  );
   const outcome = parseOutcome(JSON.parse(utf8.decode(proven.payload)));
-  const asked = parseSigned(Request, JSON.parse(utf8.decode(proven.args[0])));
-  demand(documentId(Request.type, asked.document) === requestId, 'the transaction decided another request');
+  demand(askedIn(proven.args[0], page) === requestId, 'the transaction decided another request');
+  demand(outcome.page?.number === page, 'the outcome is another page');
   demand(
     outcome.federation === federation &&
       outcome.region === region &&
@@ -83,6 +90,12 @@ function judge(answer: Answer, expected: Expected): Verified {
     judgeRelease(answer, outcome, outcome.release, expected);
   }
   return { outcome, transactionId: proven.transactionId };
+}
+
+/** The request a transaction was about: `decide` has it signed, `page` by its id. */
+function askedIn(argument: Uint8Array | undefined, page: number | undefined): string {
+  const text = utf8.decode(argument);
+  return page === undefined ? documentId(Request.type, parseSigned(Request, JSON.parse(text)).document) : text;
 }
 
 function judgeRelease(

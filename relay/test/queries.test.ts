@@ -1,9 +1,9 @@
 import { verifyOutcome } from '@yilian/ledger/verify';
-import { AccessQuery, fromBase64url, merkleRoot, signDocument, toBase64url } from '@yilian/protocol';
+import { fromBase64url, merkleRoot, toBase64url } from '@yilian/protocol';
 import { followChain, outcomeLeaf, readOutcome } from '@yilian/regional-chain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AccessesReply, FederationReply, GrantStatus, RequestStatus } from '../src/api.ts';
-import { FEDERATION, Federation, type Region, until } from './fixture/federation.ts';
+import type { AccessesReply, FederationReply, GrantStatus, RequestStatus, WaitingReply } from '../src/api.ts';
+import { Federation, type Region, until } from './fixture/federation.ts';
 import { hash, Patient, Practitioner } from './fixture/people.ts';
 import { answerOf, indexed, mirrored, patientOf, reached, submit } from './fixture/steps.ts';
 
@@ -59,8 +59,7 @@ describe('a query across regions', () => {
     const receipt = doctor.receipt('north', accepted.requestId, status.legs[0]?.transactionId ?? '', [recordId]);
     const { status: http, body } = await south.call('POST', '/v1/receipts', { receipt });
     expect({ http, body }).toEqual({ http: 200, body: { state: 'committed' } });
-    const document = { federation: FEDERATION, region: 'north', pseudonym: patient.pseudonym, signedAt: Date.now() };
-    const query = signDocument(AccessQuery, document, [patient.keys.signer()]);
+    const query = patient.query();
     const {
       body: { accesses },
     } = await north.call<AccessesReply>('POST', '/v1/accesses', { query });
@@ -113,7 +112,18 @@ describe('a query across regions', () => {
     const stranger = await Patient.enrol(north);
     const forged = await north.call('POST', '/v1/denials', stranger.denial(requestId));
     expect(forged).toMatchObject({ status: 422, body: { code: 'NOT_WAITING' } });
+    const ask = (query: unknown) => north.call<WaitingReply>('POST', '/v1/waiting', { query });
+    expect((await ask(patient.query())).body.waiting.map((entry) => entry.requestId)).toEqual([requestId]);
+    expect((await ask(stranger.query())).body.waiting).toEqual([]);
+    const { pseudonym } = patient;
+    for (const [query, code] of [
+      [stranger.query({ pseudonym }), 'SIGNATURE_MISSING'],
+      [patient.query({ region: 'south' }), 'REGION_MISMATCH'],
+      [patient.query({ signedAt: Date.now() - 3_700_000 }), 'QUERY_STALE'],
+    ] as const)
+      expect((await ask(query)).body).toMatchObject({ code });
     expect((await north.call('POST', '/v1/denials', patient.denial(requestId))).status).toBe(200);
+    expect((await ask(patient.query())).body.waiting).toEqual([]);
     await reached(south, requestId, 'denied');
     expect((await north.chain.outcome(requestId)).outcome.scopes).toMatchObject([{ reason: 'DECLINED' }]);
   });

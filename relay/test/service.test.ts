@@ -60,7 +60,9 @@ describe('the HTTP interface', () => {
         '/v1/requests/{id}',
         '/v1/requests/{id}/answer',
         '/v1/requests/{id}/events',
+        '/v1/requests/{id}/pages/{page}',
         '/v1/revocations',
+        '/v1/waiting',
       ].sort(),
     );
     for (const [path, item] of Object.entries(description.paths)) {

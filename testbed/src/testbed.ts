@@ -63,10 +63,16 @@ export class Testbed implements AsyncDisposable {
     regions: readonly string[] = ['region-a', 'region-b'],
     overrides: (entry: RegionEntry) => RegionEntry = (entry) => entry,
   ): Promise<Testbed> {
+    const testbed = await Testbed.unfounded(regions);
+    await testbed.#found(overrides);
+    return testbed;
+  }
+
+  /** Opens the chains as they are before anybody founds them. */
+  static async unfounded(regions: readonly string[]): Promise<Testbed> {
     const testbed = new Testbed(regions);
     await testbed.#openNetwork(MAIN);
     for (const region of regions) await testbed.#openNetwork(region);
-    await testbed.#found(overrides);
     return testbed;
   }
 
@@ -111,6 +117,21 @@ export class Testbed implements AsyncDisposable {
 
   trust(network: string): Trust {
     return this.#network(network).trust;
+  }
+
+  /** A region's first entry. */
+  entry(region: string): RegionEntry {
+    const { certificate } = this.member(this.members(region).commission, 'relay');
+    return {
+      federation: this.federation,
+      region,
+      name: region,
+      version: 1,
+      trusts: [this.trust(region)],
+      relays: [{ url: 'http://127.0.0.1:1', certificate }],
+      holders: ['http://127.0.0.1:1'],
+      frozen: false,
+    };
   }
 
   get genesis(): Genesis {
@@ -227,18 +248,7 @@ export class Testbed implements AsyncDisposable {
     const scopes = ['laboratory', 'imaging'].map((scope) => ({ scope, title: scope, titleZh: scope }));
     await this.change({ kind: 'scopes', entry: { version: 1, scopes } });
     for (const region of this.regions) {
-      const entry = overrides({
-        federation: this.federation,
-        region,
-        name: region,
-        version: 1,
-        trusts: [this.trust(region)],
-        relays: [
-          { url: 'http://127.0.0.1:1', certificate: this.member(this.members(region).commission, 'relay').certificate },
-        ],
-        holders: ['http://127.0.0.1:1'],
-        frozen: false,
-      });
+      const entry = overrides(this.entry(region));
       await this.register(entry);
     }
   }

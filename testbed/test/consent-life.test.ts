@@ -1,5 +1,5 @@
 import { DestructionReceipt, documentId, Grant, type Outcome, signDocument } from '@yilian/protocol';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ELSEWHERE, HOME, HOUR_MS, random, refusal, Stage, type StageDoctor, type StagePatient } from './stage.ts';
 
 let stage: Stage;
@@ -179,6 +179,22 @@ describe('a revocation', () => {
     await chain.destroyed(receipt());
     await chain.destroyed(receipt());
     expect((await stage.relay().grantEntry(grantId)).destroyed).toHaveLength(1);
+  });
+});
+
+describe('a grant that ended', () => {
+  test('is destroyed like a revoked one, and not acknowledged again', async () => {
+    const grantId = await stage.grant(patient, doctor, {}, 1);
+    const { grant } = await stage.relay().grantEntry(grantId);
+    const chain = stage.testbed.region(HOME, 'CommissionA', 'proxy');
+    const commitment = grant.proxies.find(({ mspId }) => mspId === 'CommissionA')?.commitment ?? '';
+    vi.useFakeTimers({ toFake: ['Date'], now: grant.notAfter + 1000 });
+    const { federation } = stage;
+    const receipt = { federation, region: HOME, grantId, mspId: 'CommissionA', commitment, destroyedAt: Date.now() };
+    const signed = signDocument(DestructionReceipt, receipt, [stage.testbed.member('CommissionA', 'proxy')]);
+    await chain.destroyed(signed);
+    expect(await refusal(chain.acknowledge(grantId))).toBe('DESTROYED');
+    vi.useRealTimers();
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type Trust,
   toBase64url,
 } from '@yilian/protocol';
+import { Testbed } from '@yilian/testbed';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ELSEWHERE, HOME, HOUR_MS, payload, random, refusal, Stage } from './stage.ts';
 
@@ -91,6 +92,29 @@ describe('the registry', () => {
   });
 });
 
+describe('chains that nobody founded', () => {
+  test('do nothing until they are founded, and bind no scope until they mirror the list', async () => {
+    await using testbed = await Testbed.unfounded([HOME]);
+    await using bare = new Stage(testbed);
+    const patientKey = bare.patientKey(bare.newKeys());
+    expect(await refusal(testbed.main().registerPatient(patientKey))).toBe('NOT_FOUNDED');
+    expect(
+      await refusal(testbed.main('Authority1', 'admin').approve({ kind: 'region', entry: testbed.entry(HOME) })),
+    ).toBe('NOT_FOUNDED');
+    expect(await refusal(bare.relay().announce(random(32)))).toBe('NOT_FOUNDED');
+    const administrator = testbed.region(HOME, 'CommissionA', 'admin');
+    expect(await refusal(administrator.found('main', testbed.genesis))).toBe('REGION_MISMATCH');
+    expect(await refusal(administrator.found('No region', testbed.genesis))).toBe('ARGUMENT_MALFORMED');
+    expect(await refusal(bare.relay().found(HOME, testbed.genesis))).toBe('ROLE_REQUIRED');
+    await testbed.main('Authority1', 'admin').found(testbed.genesis);
+    await administrator.found(HOME, testbed.genesis);
+    expect(await bare.relay().scopes()).toMatchObject({ version: 0, scopes: [] });
+    expect(await testbed.main().scopeState()).toEqual({ version: 0, scopes: [], transactionId: '' });
+    await testbed.register(testbed.entry(HOME));
+    expect(await refusal(bare.patient(['laboratory']))).toBe('SCOPES_UNKNOWN');
+  });
+});
+
 describe('the list of scopes', () => {
   test('reaches a region by proof of its change, and never goes back', async () => {
     const { testbed } = stage;
@@ -138,6 +162,23 @@ describe('the authorities’ trust roots', () => {
     expect(await refusal(registering(1))).toBe('TRUST_VERSION_EXPIRED');
     await registering(2);
     expect(await refusal(stage.relay().recordAbsence(random(32), before))).toBe('TRUST_VERSION_EXPIRED');
+  });
+
+  test('take the vote from an authority that left', async () => {
+    const { testbed } = stage;
+    const [old] = (await testbed.main().foundation()).main;
+    if (old === undefined) throw new Error('no trust');
+    const three = ['Authority1', 'Authority2', 'Authority3'];
+    const policy = (role: string) => `OutOf(2, ${three.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
+    const organisations = old.organisations.filter(({ mspId }) => three.includes(mspId));
+    const entry = { ...old, version: 2, organisations, endorsement: policy('peer'), attestation: policy('client') };
+    await testbed.change({ kind: 'main', entry });
+    const region = { ...(await entryOf(HOME)), version: 2 };
+    expect(await refusal(propose({ kind: 'region', entry: region }, 'Authority4'))).toBe('AUTHORITY_UNKNOWN');
+    await propose({ kind: 'region', entry: region });
+    expect(payload<object>(await propose({ kind: 'region', entry: region }, 'Authority2'))).toMatchObject({
+      applied: true,
+    });
   });
 
   test('end at once when the overlap is in the past', async () => {

@@ -77,7 +77,7 @@ export class Stage implements AsyncDisposable {
   readonly testbed: Testbed;
   #names = 0;
 
-  private constructor(testbed: Testbed) {
+  constructor(testbed: Testbed) {
     this.testbed = testbed;
   }
 

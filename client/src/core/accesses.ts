@@ -4,7 +4,7 @@ import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type Holder, holderOf } from './identity.ts';
 import type { RelayClient } from './relay-client.ts';
-import type { AccessEntry } from './replies.ts';
+import type { AccessEntry, WaitingEntry } from './replies.ts';
 import { signOwn } from './signing.ts';
 
 /** One line of a patient's list, with the region whose chain says so. */
@@ -21,6 +21,12 @@ export interface PatientAccesses {
   readonly accesses: readonly PatientAccess[];
   /** Regions without an answer, with the code of the error. A region that does not know the patient is none. */
   readonly unanswered: readonly { readonly region: string; readonly code: string }[];
+}
+
+/** A request that waits for the patient's word. */
+export interface PatientWaiting extends WaitingEntry {
+  /** As in {@link PatientAccess}; without it nobody vouches for who asks. */
+  readonly requester?: Holder;
 }
 
 interface Asker {
@@ -53,15 +59,31 @@ async function ofRegion(view: FederationView, region: string, asker: Asker): Pro
   const entries = await relayOf(region).accesses(query);
   return entries.map((entry) => {
     const { document } = entry.request;
-    if (documentId(Request.type, document) !== entry.requestId || document.pseudonym !== pseudonym)
-      throw new ClientError('REPLY_MALFORMED', 'an access is about another request', { party: region });
+    requireAbout(entry, pseudonym, region);
     const requester = requesterOf(view, entry);
     const time = entry.outcome?.decidedAt ?? entry.legs[0]?.at ?? document.notBefore;
     return { ...entry, region, at: time, ...(requester !== undefined && { requester }) };
   });
 }
 
-function requesterOf(view: FederationView, { request }: AccessEntry): Holder | undefined {
+/** Requests that wait for the patient in one region, as its relay says. */
+export async function readWaiting(view: FederationView, region: string, asker: Asker): Promise<PatientWaiting[]> {
+  const { federation, pseudonym, signer, relayOf, at } = asker;
+  const query = signOwn(AccessQuery, { federation, region, pseudonym, signedAt: at }, [signer]);
+  const entries = await relayOf(region).waiting(query);
+  return entries.map((entry) => {
+    requireAbout(entry, pseudonym, region);
+    const requester = requesterOf(view, entry);
+    return { ...entry, ...(requester !== undefined && { requester }) };
+  });
+}
+
+function requireAbout({ requestId, request: { document } }: WaitingEntry, pseudonym: string, region: string): void {
+  if (documentId(Request.type, document) !== requestId || document.pseudonym !== pseudonym)
+    throw new ClientError('REPLY_MALFORMED', 'the list names another request', { party: region });
+}
+
+function requesterOf(view: FederationView, { request }: WaitingEntry): Holder | undefined {
   try {
     const { region, notBefore } = request.document;
     const [identity] = requireCertificateSignatures(request, (certificate) =>

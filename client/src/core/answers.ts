@@ -89,6 +89,17 @@ export function verifyAnswer(view: FederationView, reply: AnswerReply, check: An
   };
 }
 
+/**
+ * Judges the page of a release that goes on from `before`.
+ * @throws OUTCOME_INVALID OUTCOME_MISMATCH
+ */
+export function verifyPage(view: FederationView, before: ProvenLeg, answer: Answer, check: AnswerCheck): ProvenLeg {
+  const leg = verifyLeg(view, before.region, answer, check);
+  if (!isProven(leg)) throw leg.error ?? new ClientError('OUTCOME_INVALID', 'the page is not proven');
+  if (!follows(leg, before)) throw new ClientError('OUTCOME_INVALID', 'the page does not follow the one before');
+  return leg;
+}
+
 export function isProven(leg: VerifiedLeg): leg is ProvenLeg {
   return 'outcome' in leg;
 }

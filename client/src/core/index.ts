@@ -1,4 +1,4 @@
-export type { PatientAccess, PatientAccesses } from './accesses.ts';
+export type { PatientAccess, PatientAccesses, PatientWaiting } from './accesses.ts';
 export {
   type Conflict,
   isProven,
@@ -18,6 +18,7 @@ export type { Grantee } from './key-certificates.ts';
 export type { OpenOptions } from './opening.ts';
 export type { ProvenAbsence, ProvenOutcome } from './outcomes.ts';
 export {
+  type DeclineOptions,
   type Granted,
   type GrantOptions,
   Patient,
@@ -34,6 +35,6 @@ export {
 } from './practitioner.ts';
 export { ProxyClient } from './proxy-client.ts';
 export { type GrantSubmission, RelayClient, type WatchOptions } from './relay-client.ts';
-export type { AccessEntry, KeyCertificateReply } from './replies.ts';
+export type { AccessEntry, KeyCertificateReply, WaitingEntry } from './replies.ts';
 export { countersign } from './signing.ts';
 export { openToSink, type Sink } from './sink.ts';

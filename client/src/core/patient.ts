@@ -1,5 +1,6 @@
 import { type PatientKeys, type Signer, SUITE } from '@yilian/pre';
 import {
+  ConsentDenial,
   documentId,
   Grant,
   PatientKey,
@@ -9,7 +10,8 @@ import {
   type SignedBy,
   toBase64url,
 } from '@yilian/protocol';
-import { type PatientAccesses, readAccesses } from './accesses.ts';
+import type { Submitted } from '@yilian/relay/api';
+import { type PatientAccesses, type PatientWaiting, readAccesses, readWaiting } from './accesses.ts';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { type HttpOptions, retried } from './http.ts';
@@ -66,6 +68,13 @@ export interface RevokeOptions {
   readonly grantId: string;
   /** As {@link Granted.proxies}; the relay is asked when left out. */
   readonly proxies?: readonly ProxyKey[];
+  readonly at?: number;
+}
+
+export interface DeclineOptions {
+  readonly home: string;
+  readonly relay: RelayClient;
+  readonly requestId: string;
   readonly at?: number;
 }
 
@@ -128,10 +137,22 @@ export class Patient {
   /**
    * Grants, and delivers the sealed key fragments to every proxy. Nothing is made before the grantee's key certificate
    * and the proxies' keys are checked up to main-chain roots.
+   * When the chain says that a scope is at another epoch, the grant is made anew for that one, once; the chain takes
+   * no grant for an epoch that is not current.
    * @throws GRANT_NOT_ACTIVE when fewer proxies than the threshold acknowledged; as {@link checkGrantee} and
    *   {@link chooseProxies}; the relay's codes
    */
   async grant(options: GrantOptions): Promise<Granted> {
+    try {
+      return await this.#grant(options);
+    } catch (error) {
+      const epochs = currentEpochs(error, options);
+      if (epochs === undefined) throw error;
+      return this.#grant({ ...options, epochs });
+    }
+  }
+
+  async #grant(options: GrantOptions): Promise<Granted> {
     const { view, home, relay, threshold, at = Date.now() } = options;
     if (view.federation !== this.federation)
       throw new ClientError('FEDERATION_MISMATCH', 'a view of another federation');
@@ -218,9 +239,26 @@ export class Patient {
 
   /** Who asked for this patient's records, in every region, newest first; and the regions that did not say. */
   accesses(view: FederationView, at: number = Date.now()): Promise<PatientAccesses> {
+    return readAccesses(view, this.#asker(view, at));
+  }
+
+  /** Requests that wait for this patient's consent in a home region, with who asks: to grant, to decline or to leave. */
+  waiting(view: FederationView, home: string, at: number = Date.now()): Promise<readonly PatientWaiting[]> {
+    return readWaiting(view, home, this.#asker(view, at));
+  }
+
+  /** Says no to a request that waits: its home region denies it. @throws the relay's NOT_WAITING and other codes */
+  decline({ home, relay, requestId, at = Date.now() }: DeclineOptions): Promise<Submitted> {
+    const { federation, pseudonym } = this;
+    const document = { federation, region: home, pseudonym, requestId, signedAt: at };
+    const denial = signOwn(ConsentDenial, document, [this.#signer]);
+    return retried(ATTEMPTS, WAIT_MS, () => relay.decline(denial));
+  }
+
+  #asker(view: FederationView, at: number): Parameters<typeof readAccesses>[1] {
     const { federation, pseudonym } = this;
     const relayOf = (region: string) => new RelayClient(view.relayUrl(region), this.#http);
-    return readAccesses(view, { federation, pseudonym, signer: this.#signer, relayOf, at });
+    return { federation, pseudonym, signer: this.#signer, relayOf, at };
   }
 
   /** A revocation is no secret: proxies the relay lists are told without checking them. */
@@ -231,6 +269,15 @@ export class Patient {
       return [];
     }
   }
+}
+
+/** The epochs a chain's refusal names for scopes of this grant, if it names any that were not tried. */
+function currentEpochs(error: unknown, { scopes, epochs = {} }: GrantOptions): Record<string, number> | undefined {
+  if (!(error instanceof ClientError) || error.code !== 'EPOCH' || error.status === undefined) return undefined;
+  const named = [...error.message.matchAll(/([a-z0-9-]+) is at epoch ([1-9]\d{0,8})(?!\d)/g)]
+    .map(([, scope = '', epoch]) => [scope, Number(epoch)] as const)
+    .filter(([scope, epoch]) => scopes.includes(scope) && epoch !== (epochs[scope] ?? 1));
+  return named.length === 0 ? undefined : { ...epochs, ...Object.fromEntries(named) };
 }
 
 interface Told<T> {

@@ -11,7 +11,14 @@ import {
   toBase64url,
 } from '@yilian/protocol';
 import type { AnswerReply, RequestAccepted, RequestStatus } from '@yilian/relay/api';
-import { isProven, type ProvenLeg, type VerifiedAnswer, type VerifiedLeg, verifyAnswer } from './answers.ts';
+import {
+  isProven,
+  type ProvenLeg,
+  type VerifiedAnswer,
+  type VerifiedLeg,
+  verifyAnswer,
+  verifyPage,
+} from './answers.ts';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { pause, retried } from './http.ts';
@@ -67,6 +74,8 @@ const DAY_MS = 86_400_000;
 const CLOCK_WINDOW_MS = MINUTE_MS;
 const ATTEMPTS = 4;
 const WAIT_MS = 250;
+/** A page is made when it is first asked for, which may take more than one call. */
+const PAGE_ATTEMPTS = 6;
 /** After this many looks a word without its proof is taken for what it is. */
 const PROOF_ATTEMPTS = 20;
 
@@ -159,6 +168,32 @@ export class Practitioner {
     { homes = [], at = Date.now() }: VerifyOptions = {},
   ): VerifiedAnswer {
     return verifyAnswer(view, reply, { request, receivingKey: this.receivingKey, homes, at });
+  }
+
+  /**
+   * The pages that go on from a released leg, each proven to follow the one before; ends with the last, or with one
+   * that the home region denied. Its time is the caller's: every page can be opened for five minutes from its making.
+   * @throws OUTCOME_INVALID OUTCOME_MISMATCH, the relay's codes, the reason of an aborted signal
+   */
+  async *pages(
+    relay: RelayClient,
+    view: FederationView,
+    request: SignedBy<typeof Request>,
+    leg: VerifiedLeg,
+    { signal, at }: { readonly signal?: AbortSignal | undefined; readonly at?: number } = {},
+  ): AsyncGenerator<ProvenLeg, void, undefined> {
+    if (!isProven(leg)) throw new ClientError('NOT_RELEASED', `the leg to ${leg.region} is ${leg.state}`);
+    const requestId = documentId(Request.type, request.document);
+    let before = leg;
+    while (before.outcome.release?.next !== undefined) {
+      const { region, outcome } = before;
+      const number = (outcome.page?.number ?? 0) + 1;
+      const fetch = () => relay.page(requestId, region, number, signal);
+      const answer = await retried(PAGE_ATTEMPTS, WAIT_MS, fetch, signal);
+      const check = { request, receivingKey: this.receivingKey, homes: [], at: at ?? Date.now() };
+      before = verifyPage(view, before, answer, check);
+      yield before;
+    }
   }
 
   /**

@@ -1,5 +1,6 @@
 import type {
   AccessQuery,
+  ConsentDenial,
   Grant,
   KeyCertificate,
   OpenedReceipt,
@@ -12,6 +13,7 @@ import type {
 } from '@yilian/protocol';
 import {
   AccessesReply,
+  Answer,
   AnswerReply,
   FederationReply,
   GrantReply,
@@ -23,11 +25,18 @@ import {
   RequestAccepted,
   RequestStatus,
   Submitted,
+  WaitingReply,
 } from '@yilian/relay/api';
 import { ClientError, codeOf } from './client-error.ts';
 import { readEvents } from './events.ts';
 import { type Call, type HttpOptions, HttpService, mayPass, pause } from './http.ts';
-import { type AccessEntry, type KeyCertificateReply, type ReplyParser, replyParser } from './replies.ts';
+import {
+  type AccessEntry,
+  type KeyCertificateReply,
+  type ReplyParser,
+  replyParser,
+  type WaitingEntry,
+} from './replies.ts';
 
 /** What {@link RelayClient.submitGrant} sends. `registration` proves a grantee of another region. */
 export interface GrantSubmission {
@@ -44,7 +53,7 @@ export interface WatchOptions {
   readonly pollMs?: number | undefined;
 }
 
-const MAX_ACCESS_PAGES = 200;
+const MAX_LIST_PAGES = 200;
 const ANSWER_BYTES = 128 * 1024 * 1024;
 const IDLE_MS = 20_000;
 const POLL_MS = 500;
@@ -63,10 +72,15 @@ const parseSubmitted = replyParser('submission', Submitted);
 const parseAccepted = replyParser('acceptance', RequestAccepted);
 const parseStatus = replyParser('request status', RequestStatus);
 const parseAnswer = replyParser('answer', AnswerReply);
+const parsePage = replyParser('page', Answer);
 const parseReceipt = replyParser('acceptance of a receipt', ReceiptReply);
 const parseAccesses = replyParser<typeof AccessesReply, { accesses: AccessEntry[]; next?: string }>(
   'list of accesses',
   AccessesReply,
+);
+const parseWaiting = replyParser<typeof WaitingReply, { waiting: WaitingEntry[]; next?: string }>(
+  'list of waiting requests',
+  WaitingReply,
 );
 
 /**
@@ -127,22 +141,35 @@ export class RelayClient {
     });
   }
 
+  /** A further page of what `region` released, from 1; it is made when it is first asked for. */
+  page(requestId: string, region: string, page: number, signal?: AbortSignal): Promise<Answer> {
+    const path = `/v1/requests/${encodeURIComponent(requestId)}/pages/${page}?region=${encodeURIComponent(region)}`;
+    return this.#get(path, parsePage, { signal });
+  }
+
   /** `queued`: the home region has not confirmed yet, and the relay goes on trying. */
   submitReceipt(receipt: SignedBy<typeof OpenedReceipt>): Promise<ReceiptReply> {
     return this.#post('/v1/receipts', { receipt }, parseReceipt);
   }
 
   /** Every page, newest first. @throws REPLY_TOO_LARGE for more pages than any patient has */
-  async accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
-    const entries: AccessEntry[] = [];
-    let next: string | undefined;
-    for (let page = 0; page < MAX_ACCESS_PAGES; page += 1) {
-      const reply = await this.#post('/v1/accesses', { query, ...(next !== undefined && { next }) }, parseAccesses);
-      entries.push(...reply.accesses);
-      next = reply.next;
-      if (next === undefined) return entries;
-    }
-    throw new ClientError('REPLY_TOO_LARGE', 'the relay lists accesses without end');
+  accesses(query: SignedBy<typeof AccessQuery>): Promise<AccessEntry[]> {
+    return this.#list('/v1/accesses', query, (reply) => {
+      const { accesses: entries, next } = parseAccesses(reply);
+      return { entries, next };
+    });
+  }
+
+  /** Requests that wait for the consent of the patient who signed the query. @throws REPLY_TOO_LARGE */
+  waiting(query: SignedBy<typeof AccessQuery>): Promise<WaitingEntry[]> {
+    return this.#list('/v1/waiting', query, (reply) => {
+      const { waiting: entries, next } = parseWaiting(reply);
+      return { entries, next };
+    });
+  }
+
+  decline(denial: SignedBy<typeof ConsentDenial>): Promise<Submitted> {
+    return this.#post('/v1/denials', denial, parseSubmitted);
   }
 
   /**
@@ -186,6 +213,22 @@ export class RelayClient {
       const next = parseStatus(JSON.parse(data));
       if (next.requestId === requestId) yield next;
     }
+  }
+
+  async #list<T>(
+    path: string,
+    query: SignedBy<typeof AccessQuery>,
+    parse: ReplyParser<{ readonly entries: readonly T[]; readonly next: string | undefined }>,
+  ): Promise<T[]> {
+    const all: T[] = [];
+    let next: string | undefined;
+    for (let page = 0; page < MAX_LIST_PAGES; page += 1) {
+      const reply = await this.#post(path, { query, ...(next !== undefined && { next }) }, parse);
+      all.push(...reply.entries);
+      next = reply.next;
+      if (next === undefined) return all;
+    }
+    throw new ClientError('REPLY_TOO_LARGE', 'the relay’s list has no end');
   }
 
   async #get<T>(path: string, parse: ReplyParser<T>, call: Call = {}): Promise<T> {

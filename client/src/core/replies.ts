@@ -1,5 +1,5 @@
 import { type KeyCertificate, type OutcomeProof, parser, type Request, type SignedBy } from '@yilian/protocol';
-import type { AccessesReply, KeyCertificateReply as UncheckedKeyCertificate } from '@yilian/relay/api';
+import type { AccessesReply, KeyCertificateReply as UncheckedKeyCertificate, WaitingReply } from '@yilian/relay/api';
 import type { Static, TSchema } from 'typebox';
 import { ClientError } from './client-error.ts';
 
@@ -12,6 +12,11 @@ export interface KeyCertificateReply extends UncheckedKeyCertificate {
 type UncheckedAccess = Static<typeof AccessesReply>['accesses'][number];
 /** One line of what a region's chain knows about who asked for a patient's records. */
 export interface AccessEntry extends UncheckedAccess {
+  readonly request: SignedBy<typeof Request>;
+}
+
+/** A request that waits for the patient's consent. */
+export interface WaitingEntry extends Omit<WaitingReply['waiting'][number], 'request'> {
   readonly request: SignedBy<typeof Request>;
 }
 

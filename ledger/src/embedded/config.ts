@@ -1,5 +1,5 @@
 import type { Credential } from '../ca.ts';
-import { readCertificate } from '../certificate.ts';
+import { readCertificate, readRevocationList } from '../certificate.ts';
 import { VerifyError } from '../errors.ts';
 import type { Contract } from '../fabric.ts';
 import { createMsp, type Identity, type Msp, type Organisation, readSerializedIdentity } from '../msp.ts';
@@ -130,6 +130,17 @@ export class Channel {
   }
 
   /**
+   * Keeps the revocation lists of a recorded definition wherever the configuration gives none.
+   * @throws VerifyError TRUST_INVALID when one is not by the configured authorities
+   */
+  keepRevocations(recorded: Definition): void {
+    for (const { mspId, crls } of recorded.organisations) {
+      const own = this.#config.organisations.find((organisation) => organisation.mspId === mspId);
+      if (own && own.crls === undefined) this.update({ mspId, crls });
+    }
+  }
+
+  /**
    * Takes new roots, intermediates and revocation lists of an organisation; what is left out stays.
    * @throws VerifyError TRUST_INVALID, EmbeddedError CONFIG_INVALID; then nothing has changed
    */
@@ -143,7 +154,7 @@ export class Channel {
 
   /**
    * Puts a definition in force that somebody else made: roots and policies must be configured here as well, while
-   * intermediates and revocation lists are vouched for by the roots.
+   * intermediates and revocation lists are vouched for by the roots. No list is left out or replaced by an older one.
    * @throws as `adopt` does
    */
   adoptForeign(definition: Definition): void {
@@ -157,6 +168,16 @@ export class Channel {
       const own = chaincodes.find((chaincode) => chaincode.name === name);
       const known = [own?.endorsement, ...(own?.formerEndorsements ?? [])].includes(endorsement);
       demand(known, `The policy of chaincode ${name} is not one configured here`);
+    }
+    for (const { mspId, crls } of this.definition.organisations) {
+      const next = definition.organisations.find((organisation) => organisation.mspId === mspId);
+      const lists = next?.crls.map(readRevocationList) ?? [];
+      const kept = crls
+        .map(readRevocationList)
+        .every(({ issuerName, issuedAt }) =>
+          lists.some((list) => list.issuerName === issuerName && list.issuedAt >= issuedAt),
+        );
+      demand(next === undefined || kept, `A revocation list of ${mspId} is taken back`);
     }
     this.adopt(definition);
   }

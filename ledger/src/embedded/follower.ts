@@ -1,6 +1,5 @@
 import { status } from '@grpc/grpc-js';
 import type { ChannelConfig } from './config.ts';
-import { decodeDefinition } from './definition.ts';
 import { decoded, type EmbeddedError, RpcError } from './errors.ts';
 import { Following } from './following.ts';
 import { configured, type Host, type HostOptions, openHost } from './host.ts';
@@ -50,9 +49,8 @@ export async function openFollower(config: ChannelConfig, options: FollowerOptio
   const upstream = new Upstream(config.channel, options.upstream);
   const { mspId } = options.upstream.identity;
   try {
-    const { host, role } = openHost(config, options, ({ channel, committer, lock, store }) => {
-      const definition = store.meta('definition')?.toString();
-      if (definition !== undefined) configured(() => channel.adoptForeign(decodeDefinition(definition)));
+    const { host, role } = openHost(config, options, ({ channel, committer, lock, recorded }) => {
+      if (recorded) configured(() => channel.adoptForeign(recorded));
       const following = new Following({ channel, committer, lock, upstream, pollMs, onBroken, onTrouble });
       const onwards =
         (path: string): Unary =>

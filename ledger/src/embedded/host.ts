@@ -6,6 +6,7 @@ import { type Audit, auditChain } from './audit.ts';
 import { Committer } from './committer.ts';
 import { Channel, type ChannelConfig } from './config.ts';
 import { watchContracts } from './contract-scope.ts';
+import { type Definition, decodeDefinition } from './definition.ts';
 import { Deliver } from './deliver.ts';
 import { EmbeddedError, RpcError } from './errors.ts';
 import { createInProcessClient } from './in-process.ts';
@@ -65,6 +66,8 @@ export interface Parts {
   readonly committer: Committer;
   readonly simulator: Simulator;
   readonly clock: () => number;
+  /** The definition that the ledger was left with. */
+  readonly recorded: Definition | undefined;
 }
 
 /** What makes a host a node or a follower. */
@@ -100,7 +103,10 @@ export function openHost<R extends Role>(
   const lock = new StateLock();
   const simulator = new Simulator({ channel, store, lock, runner, clock });
   const { parts, role } = closingOnFailure(store, () => {
-    const parts = { channel, store, lock, committer: new Committer(channel, store), simulator, clock };
+    const committer = new Committer(channel, store);
+    const text = store.meta('definition')?.toString();
+    const recorded = text === undefined ? undefined : decodeDefinition(text);
+    const parts = { channel, store, lock, committer, simulator, clock, recorded };
     return { parts, role: play(parts) };
   });
   const { committer } = parts;

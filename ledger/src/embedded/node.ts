@@ -20,8 +20,8 @@ export interface EmbeddedOptions extends HostOptions {
 /** A Fabric network of one channel in this process: every organisation's peer, the orderer and the gateway. */
 export interface EmbeddedNode extends Host {
   /**
-   * Takes new roots, intermediates or revocation lists of an organisation at once, and writes them into the chain for
-   * followers. Give them in the configuration too: that is what counts when the node is opened again.
+   * Takes new roots, intermediates or revocation lists of an organisation at once, and writes them into the chain. When
+   * the node is opened again the configuration counts, but for revocation lists, which stay where it gives none.
    * @throws EmbeddedError CONFIG_INVALID, then nothing has changed
    */
   updateOrganisation(change: Partial<Organisation> & Pick<Organisation, 'mspId'>): void;
@@ -36,19 +36,24 @@ export async function openEmbedded(config: EmbeddedConfig, options: EmbeddedOpti
   const signer = new Signer(config.orderer.mspId, config.orderer);
   const signers = config.organisations.map(({ mspId, peer }) => new Signer(mspId, peer));
   const peers = new Map(signers.map((one) => [one.mspId, one]));
-  const { host, parts, role } = openHost(config, options, ({ channel, committer, lock, simulator, clock }) => {
-    const organisations = [...peers.keys()] as [string, ...string[]];
-    for (const one of signers) configured(() => requirePeer(one, channel, clock()));
-    const endorser = new Endorser({ channel, peers, simulator, clock });
-    const maxPending = limits?.pending ?? 10_000;
-    const orderer = new Orderer({ channel, committer, signer, lock, clock, batch, maxPending });
-    const submissions = new Submissions({ channel, organisations, simulator, endorser, orderer, clock });
-    const transactions = {
-      endorse: (bytes: Uint8Array, signal: AbortSignal) => submissions.endorse(bytes, signal),
-      submit: (bytes: Uint8Array) => submissions.submit(bytes),
-    };
-    return { transactions, organisations, orderer, stop: () => orderer.close() };
-  });
+  const { host, parts, role } = openHost(
+    config,
+    options,
+    ({ channel, committer, lock, simulator, clock, recorded }) => {
+      if (recorded) configured(() => channel.keepRevocations(recorded));
+      const organisations = [...peers.keys()] as [string, ...string[]];
+      for (const one of signers) configured(() => requirePeer(one, channel, clock()));
+      const endorser = new Endorser({ channel, peers, simulator, clock });
+      const maxPending = limits?.pending ?? 10_000;
+      const orderer = new Orderer({ channel, committer, signer, lock, clock, batch, maxPending });
+      const submissions = new Submissions({ channel, organisations, simulator, endorser, orderer, clock });
+      const transactions = {
+        endorse: (bytes: Uint8Array, signal: AbortSignal) => submissions.endorse(bytes, signal),
+        submit: (bytes: Uint8Array) => submissions.submit(bytes),
+      };
+      return { transactions, organisations, orderer, stop: () => orderer.close() };
+    },
+  );
   return {
     ...host,
     updateOrganisation(change) {
