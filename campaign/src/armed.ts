@@ -19,13 +19,14 @@ process.kill = (pid, signal) => {
 };
 
 /** A chain has no steps of its own: it can be killed inside the commit of a block, and right after it. */
-const exec = DatabaseSync.prototype.exec;
-DatabaseSync.prototype.exec = function (sql) {
-  const commits = sql === 'COMMIT';
-  if (commits) failAt('block.writing');
-  exec.call(this, sql);
-  if (commits) failAt('block.written');
-};
+DatabaseSync.prototype.exec = new Proxy(DatabaseSync.prototype.exec, {
+  apply(exec, database, args) {
+    const commits = args[0] === 'COMMIT';
+    if (commits) failAt('block.writing');
+    Reflect.apply(exec, database, args);
+    if (commits) failAt('block.written');
+  },
+});
 
 function failAt(step: string): void {
   if (process.env['YILIAN_FAIL_AT'] === step) process.kill(process.pid, 'SIGKILL');

@@ -281,17 +281,17 @@ function grantsOf(history: History): ReadonlyMap<string, GrantValue> {
 }
 
 /** Every recording of each request, in order. */
-export function requestsOf(history: History): ReadonlyMap<string, readonly { readonly homes: readonly string[] }[]> {
+function requestsOf(history: History): ReadonlyMap<string, readonly { readonly homes: readonly string[] }[]> {
   return grouped(history, 'request', (value) => value as { homes: readonly string[] });
 }
 
 /** Every leg written of each request, in order. */
-export function legsOf(history: History): ReadonlyMap<string, readonly Leg[]> {
+function legsOf(history: History): ReadonlyMap<string, readonly Leg[]> {
   return grouped(history, 'leg', (value) => value as Leg);
 }
 
 /** Every decision and page of each request, in order. */
-export function decisionsOf(history: History): ReadonlyMap<string, readonly Decision[]> {
+function decisionsOf(history: History): ReadonlyMap<string, readonly Decision[]> {
   const decisions = new Map<string, Decision[]>();
   for (const transaction of history) {
     const decision = decisionOf(transaction);

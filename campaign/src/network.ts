@@ -5,19 +5,18 @@ import {
   type Credential,
   connect,
   createAuthority,
-  createSigner,
 } from '@yilian/ledger';
 import type { EmbeddedChaincode, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
-import { type CertificateSigner, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
+import { ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
 import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 
 export const MAIN = 'main';
 
-/** An identity: certificate, key and what signs with it. */
-export interface Member extends Credential, CertificateSigner {
+/** An identity: certificate and key. */
+export interface Member extends Credential {
   readonly mspId: string;
 }
 
@@ -74,7 +73,7 @@ export class Network {
     if (known !== undefined) return known;
     const attributes = { [ROLE_ATTRIBUTE]: role };
     const credential = this.#authority(mspId).issue({ commonName: name, role: 'client', attributes });
-    const member = { mspId, ...credential, sign: createSigner(credential.privateKey) };
+    const member = { mspId, ...credential };
     this.#members.set(key, member);
     return member;
   }

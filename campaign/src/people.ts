@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FederationView, Hospital, isProven, Patient, Practitioner, type ProvenLeg, RelayClient } from '@yilian/client';
+import { createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { documentId, OpenedReceipt, Request, type SignedBy, utf8Bytes } from '@yilian/protocol';
 import { openBlockVault } from '@yilian/vault';
@@ -15,7 +16,7 @@ const AGAIN_MS = 100;
 const INDEX_MS = 30_000;
 /** A query that has not ended by then is lost. */
 export const END_MS = 60_000;
-export const PLAINTEXT = 'haemoglobin 140 g/L';
+const PLAINTEXT = 'haemoglobin 140 g/L';
 
 /** Somebody with records in the home region. */
 export interface Enrolled {
@@ -72,8 +73,9 @@ export class People {
 
   async doctor(): Promise<Doctor> {
     const { away, files } = this.#world;
-    const { mspId, certificate, sign } = away.member(away.hospital, 'practitioner', fresh(6));
+    const { mspId, certificate, privateKey } = away.member(away.hospital, 'practitioner', fresh(6));
     const { federation } = files;
+    const sign = createSigner(privateKey);
     const practitioner = new Practitioner({
       federation,
       region: away.name,
@@ -184,7 +186,8 @@ export class People {
 
   async #hospital(act: (hospital: Hospital) => Promise<void>): Promise<void> {
     const { home, files } = this.#world;
-    const { mspId, certificate, sign } = home.member(home.hospital, 'hospital');
+    const { mspId, certificate, privateKey } = home.member(home.hospital, 'hospital');
+    const sign = createSigner(privateKey);
     await using vault = await this.#vault();
     const chain = home.as(mspId, 'hospital');
     const identity = { federation: files.federation, region: home.name, mspId, certificate, sign };

@@ -23,7 +23,9 @@ export class Tally {
     const sorted = this.#endedMs.toSorted((a, b) => a - b);
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
     return [
-      ...[...this.#struck].toSorted().map(([fault, count]) => `  ${String(count).padStart(4)}  ${fault}`),
+      ...[...this.#struck.keys()]
+        .toSorted()
+        .map((fault) => `  ${String(this.#struck.get(fault)).padStart(4)}  ${fault}`),
       `${this.rounds} rounds, ${signed.size} queries, ${kills} kills, ${sum(programs.map(({ freezes }) => freezes))} freezes`,
       `a round to its rest: median ${at(0.5)} ms, longest ${at(1)} ms`,
     ].join('\n');

@@ -15,9 +15,7 @@ export const DOCTORED: Readonly<Record<Rule, Doctor>> = {
   RELEASE_UNGRANTED: home((history) => history.filter(not(calling('Grants:acknowledge')))),
   RELEASE_AFTER_REVOCATION: home((history) => {
     const revocations = history.filter(calling('Grants:revoke'));
-    return [
-      ...history.filter(not(calling('Grants:revoke'))).flatMap(after(calling('Grants:acknowledge'), revocations)),
-    ];
+    return history.filter(not(calling('Grants:revoke'))).flatMap(after(calling('Grants:acknowledge'), revocations));
   }),
   LEG_LOST: away((history) => annulled(history, writing('leg'))),
   LEG_REPEATED: away((history) => repeated(history, writing('leg'))),

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check, type Rule } from '../src/checker.ts';
 import { blackout } from '../src/faults.ts';
 import { askTwice, raceRevocation, underLoad } from '../src/load.ts';
@@ -26,9 +26,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 }, 30_000);
-afterEach(async () => {
-  expect(await violationsAtRest(world)).toEqual([]);
-}, 60_000);
 
 describe('killed at a named step and started again, a query or deed still ends in exactly one way', () => {
   it.each(STEPS)(
@@ -37,6 +34,7 @@ describe('killed at a named step and started again, a query or deed still ends i
       const kills = killsOf(world);
       await run(all);
       expect(killsOf(world)).toBe(kills + 1);
+      await expectOneOutcomeEach();
     },
     90_000,
   );
@@ -71,6 +69,7 @@ describe('under several queries at once, each ends in exactly one way', () => {
         ]);
       });
     }
+    await expectOneOutcomeEach();
   }, 120_000);
 
   it('when every Redis is emptied', async () => {
@@ -80,6 +79,7 @@ describe('under several queries at once, each ends in exactly one way', () => {
         await redis.flush();
       }
     });
+    await expectOneOutcomeEach();
   }, 90_000);
 
   it('when every Redis is killed, and one comes back with its log and the other with nothing', async () => {
@@ -89,6 +89,7 @@ describe('under several queries at once, each ends in exactly one way', () => {
       await Promise.all([home.redis.kill(), away.redis.kill()]);
       await Promise.all([home.redis.start({ empty: true }), away.redis.start()]);
     });
+    await expectOneOutcomeEach();
   }, 90_000);
 
   it('when everything is killed at once and comes back in any order', async () => {
@@ -96,10 +97,12 @@ describe('under several queries at once, each ends in exactly one way', () => {
       await delay(300);
       await blackout(world, random);
     });
+    await expectOneOutcomeEach();
   }, 120_000);
 
   it('when a grant is revoked meanwhile', async () => {
     await raceRevocation(all, random, 6);
+    await expectOneOutcomeEach();
   }, 90_000);
 });
 
@@ -116,6 +119,7 @@ describe('the same work done twice', () => {
     await asked;
     await expect.poll(() => decisionsBy(first), { timeout: 15_000 }).toBe(before + 1);
     await second.stop();
+    await expectOneOutcomeEach();
   }, 60_000);
 
   it('by an asking relay that stood still for longer than its lock is one leg', async () => {
@@ -126,6 +130,7 @@ describe('the same work done twice', () => {
     await delay(3 * LOCK_MS);
     relay.thaw();
     await asked;
+    await expectOneOutcomeEach();
   }, 60_000);
 
   it('because a request is handed in twice at once, and again to a relay that was started anew, is one request', async () => {
@@ -138,6 +143,7 @@ describe('the same work done twice', () => {
     await world.away.relay.start();
     expect(await people.insist(request)).toBe(requestId);
     await answered(people, requestId, 'released');
+    await expectOneOutcomeEach();
   }, 60_000);
 });
 
@@ -148,6 +154,11 @@ describe('what the campaign left behind', () => {
     expect(check(DOCTORED[rule](evidence)).map((violation) => violation.rule)).toContain(rule);
   });
 });
+
+/** The federation is at rest, and nothing its ledgers and disks say is against the rules. */
+async function expectOneOutcomeEach(): Promise<void> {
+  expect(await violationsAtRest(world)).toEqual([]);
+}
 
 function killsOf({ regions }: World): number {
   const programs = regions.flatMap(({ chain, relays, proxies }) => [chain, ...relays, ...proxies]);

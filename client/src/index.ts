@@ -7,6 +7,7 @@ export {
   type ClientErrorCode,
   type Conflict,
   countersign,
+  type DeclineOptions,
   DOSSIER_VERSION,
   type Dossier,
   type DossierContent,
@@ -31,6 +32,7 @@ export {
   type PatientAccess,
   type PatientAccesses,
   type PatientOptions,
+  type PatientWaiting,
   Practitioner,
   type PractitionerOptions,
   type ProvenAbsence,
@@ -46,6 +48,7 @@ export {
   type VerifiedLeg,
   type VerifyOptions,
   verifyDossier,
+  type WaitingEntry,
   type WatchOptions,
 } from './core/index.ts';
 export { type FileOptions, readFileStream, writeVerified } from './files.ts';

@@ -1,5 +1,5 @@
 import { createSigner } from '@yilian/ledger';
-import { ProxyKey, signDocument } from '@yilian/protocol';
+import { documentId, ProxyKey, Request, signDocument } from '@yilian/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { GrantOptions } from '../src/index.ts';
 import { ASKING, Case, failure, HOME, SCOPE } from './fixture/case.ts';
@@ -78,7 +78,17 @@ describe('a grant', () => {
 
   test('carries the chain’s refusal with its code', async () => {
     expect(await failure(() => grant({ scopes: ['imaging'] }))).toEqual({ code: 'EPOCH' });
-    expect(await failure(() => grant({ epochs: { [SCOPE]: 2 } }))).toEqual({ code: 'EPOCH' });
+  });
+
+  test('is made once more for the epoch the chain names, and not again', async () => {
+    const { chain } = scene.federation.region(HOME);
+    const { grantId } = await grant({ epochs: { [SCOPE]: 2 } });
+    expect((await chain.grantEntry(grantId)).grant.scopes).toEqual([{ scope: SCOPE, epoch: 1 }]);
+    const calls = scene.federation.calls.length;
+    const lie = { code: 'EPOCH', message: `${SCOPE} is at epoch 7` };
+    scene.federation.overrides.set('POST region-a.test/v1/grants', () => Response.json(lie, { status: 422 }));
+    expect(await failure(() => grant())).toEqual({ code: 'EPOCH' });
+    expect(scene.federation.calls.slice(calls).filter((call) => call.endsWith('/v1/grants'))).toHaveLength(2);
   });
 });
 
@@ -149,6 +159,39 @@ describe('a revocation', () => {
       scene.federation.overrides.set(`POST ${new URL(url).host}/v1/revocations`, refusal('FORBIDDEN', 403));
     const act = () => scene.patient.revoke({ home: HOME, relay: scene.federation.relay(HOME), grantId });
     expect(await failure(act)).toEqual({ code: 'REVOCATION_UNDELIVERED' });
+  });
+});
+
+describe('a patient’s list of waiting requests', () => {
+  test('says who waits for what, until the patient declines', async () => {
+    const { federation, patient, view } = scene;
+    const other = federation.practitioner(ASKING, 'Dr. Wang');
+    await federation.register(other, federation.hospital(ASKING));
+    const question = { pseudonym: PSEUDONYM, scopes: [SCOPE], purpose: 'TREAT', evidence: PSEUDONYM, minMainHeight: 0 };
+    const request = other.request({ ...question, waitForConsent: true });
+    const { chain } = federation.region(HOME);
+    const { signed } = await federation.region(ASKING).chain.keyCertificate(request.document.keyCertificate);
+    await chain.decide(request, signed, undefined);
+    const requestId = documentId(Request.type, request.document);
+    expect(await patient.waiting(view, HOME)).toMatchObject([
+      { requestId, request, requester: { name: 'Dr. Wang', hospital: 'RegionBHospital1' } },
+    ]);
+
+    const decline = (id: string) => patient.decline({ home: HOME, relay: federation.relay(HOME), requestId: id });
+    expect(await failure(() => decline(PSEUDONYM))).toEqual({ code: 'NOT_WAITING' });
+    expect((await decline(requestId)).transactionId).toMatch(/^[0-9a-f]{64}$/);
+    expect(await patient.waiting(view, HOME)).toEqual([]);
+    await chain.decide(request, signed, undefined);
+    expect((await chain.outcome(requestId)).outcome.scopes).toMatchObject([{ reason: 'DECLINED' }]);
+  });
+
+  test('takes no request that is not what it is called', async () => {
+    const waiting = [{ requestId: PSEUDONYM, request: scene.ask() }];
+    scene.federation.overrides.set('POST region-a.test/v1/waiting', () => ({ waiting }));
+    expect(await failure(() => scene.patient.waiting(scene.view, HOME))).toEqual({
+      code: 'REPLY_MALFORMED',
+      party: HOME,
+    });
   });
 });
 

@@ -150,7 +150,7 @@ describe('a view of the federation', () => {
   test('takes no region’s entry on the relay’s word', async () => {
     const { federation } = scene;
     const proof = federation.region(ASKING).proof;
-    const honest = { federation: FEDERATION, region: ASKING, mainHeight: 1, scopes: [] };
+    const honest = { federation: FEDERATION, region: ASKING, mainHeight: 1, scopes: [], main: [] };
     const load = (regions: unknown[], change = {}) => {
       federation.overrides.set('GET region-a.test/v1/federation', () => ({ ...honest, ...change, regions }));
       return failure(() => FederationView.load(federation.relay('region-a'), federation.genesis));
@@ -173,7 +173,7 @@ describe('a view of the federation', () => {
     const { entry, proof } = federation.region(ASKING);
     const regions = [{ region: ASKING, entry: { ...entry, name: 'lie' }, proof }];
     federation.overrides.set('GET region-a.test/v1/federation', () => {
-      return { federation: FEDERATION, region: ASKING, mainHeight: 1, scopes: [], regions };
+      return { federation: FEDERATION, region: ASKING, mainHeight: 1, scopes: [], main: [], regions };
     });
     const view = await federation.view();
     expect(view.region(ASKING).name).toBe(entry.name);

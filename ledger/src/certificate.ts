@@ -117,7 +117,7 @@ export function readCertificate(pem: string): Certificate {
         certSign: allows(KeyUsageFlags.keyCertSign),
         crlSign: allows(KeyUsageFlags.cRLSign),
       },
-      signed: signedOf(raw, certificate.signatureValue),
+      signed: signedOf(raw, certificate.signatureValue, der),
       verify: ecdsaVerifier(publicKey),
     };
   });
@@ -129,7 +129,8 @@ export function readCertificate(pem: string): Certificate {
  */
 export function readRevocationList(pem: string): RevocationList {
   return guarded('revocation list', () => {
-    const list = AsnConvert.parse(derOf('X509 CRL', pem, MAX_LIST_BYTES), CertificateList);
+    const der = derOf('X509 CRL', pem, MAX_LIST_BYTES);
+    const list = AsnConvert.parse(der, CertificateList);
     const { tbsCertList: tbs, tbsCertListRaw: raw } = list;
     requireAlgorithm(list.signatureAlgorithm.algorithm, tbs.signature.algorithm);
     if (tbs.crlExtensions?.some((extension) => extension.critical)) throw new Error('unknown critical extension');
@@ -137,7 +138,7 @@ export function readRevocationList(pem: string): RevocationList {
       issuerName: encodedName(tbs.issuer),
       issuedAt: tbs.thisUpdate.getTime().getTime(),
       serialNumbers: new Set((tbs.revokedCertificates ?? []).map((entry) => hexInteger(entry.userCertificate))),
-      signed: signedOf(raw, list.signature),
+      signed: signedOf(raw, list.signature, der),
     };
   });
 }
@@ -202,8 +203,10 @@ function attributesOf(value: OctetString | undefined): Record<string, string> {
   return attributes;
 }
 
-function signedOf(message: ArrayBuffer | undefined, signature: ArrayBuffer): Signed {
+function signedOf(message: ArrayBuffer | undefined, signature: ArrayBuffer, der: Uint8Array): Signed {
   if (!message) throw new Error('no signed part');
+  // The number of unused bits is under no signature: with any other the same certificate had another fingerprint.
+  if (der.at(-1 - signature.byteLength) !== 0) throw new Error('signature is not of whole bytes');
   return { message: new Uint8Array(message), signature: new Uint8Array(signature) };
 }
 

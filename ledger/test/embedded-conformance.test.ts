@@ -1,12 +1,12 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import type { GrpcClient } from '@hyperledger/fabric-gateway';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { createAuthority } from '../src/ca.ts';
 import { type EmbeddedConfig, type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
 import { type ConformanceNetwork, ledgerConformance } from './conformance.ts';
 import { ConformanceContract } from './conformance-contract.ts';
 import { authority, CHANNEL, clientOf, configOf, gatewayOf, POLICIES } from './fixture/embedded.ts';
-import { follow } from './fixture/follower.ts';
+import { eventually, follow } from './fixture/follower.ts';
 
 ledgerConformance('The embedded node in process', () => openNetwork(async (node) => ({ client: node.client() })));
 
@@ -24,9 +24,9 @@ ledgerConformance('A follower of the embedded node', () =>
     await follower.caughtUp();
     return {
       client: follower.client(),
-      update: (height) => vi.waitFor(() => expect(follower.height()).toBeGreaterThan(height)),
+      update: (height) => eventually(() => expect(follower.height()).toBeGreaterThan(height)),
       async close() {
-        await vi.waitFor(() => expect(follower.height()).toBe(node.height()));
+        await eventually(() => expect(follower.height()).toBe(node.height()));
         await follower.verifyChain();
         await follower.close();
       },

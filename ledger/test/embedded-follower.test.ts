@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Contract, GatewayError, GrpcClient } from '@hyperledger/fabric-gateway';
-import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { connect } from '../src/connect.ts';
 import {
   type EmbeddedConfig,
@@ -16,7 +16,7 @@ import {
   openFollower,
 } from '../src/embedded/index.ts';
 import { authority, CHANNEL, clientOf, configOf, gatewayOf, memberOf, POLICIES } from './fixture/embedded.ts';
-import { CONFIG, follow, withoutKeys } from './fixture/follower.ts';
+import { CONFIG, eventually, follow, withoutKeys } from './fixture/follower.ts';
 import { Records } from './fixture/records.ts';
 import { isWhole, tampered } from './fixture/tampering.ts';
 
@@ -27,7 +27,7 @@ const newFolder = () => join(root, `store${folders++}`);
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 const contractOf = (host: { client(): GrpcClient }, as = member, chaincode = 'records'): Contract =>
   gatewayOf(host.client(), as).getNetwork(CHANNEL).getContract(chaincode);
-const same = (a: Host, b: Host) => vi.waitFor(() => expect(a.height()).toBe(b.height()));
+const same = (a: Host, b: Host) => eventually(() => expect(a.height()).toBe(b.height()));
 
 async function openNode(config: EmbeddedConfig = CONFIG, options: Partial<EmbeddedOptions> = {}) {
   const node = await openEmbedded(config, { folder: ':memory:', ...options });
@@ -167,13 +167,13 @@ describe('A follower', () => {
     gate = held.promise;
     await contractOf(node).submitTransaction('put', 'a', '1');
     await contractOf(node).submitTransaction('put', 'a', '2');
-    await vi.waitFor(() => expect(follower.behind()).toBeGreaterThan(0));
+    await eventually(() => expect(follower.behind()).toBeGreaterThan(0));
     expect(follower.ready()).toBe(false);
     held.resolve();
-    await vi.waitFor(() => expect(follower.ready()).toBe(true));
+    await eventually(() => expect(follower.ready()).toBe(true));
     expect(follower.height()).toBe(3);
     await node.close();
-    await vi.waitFor(() => expect(follower.age()).toBeGreaterThan(100));
+    await eventually(() => expect(follower.age()).toBeGreaterThan(100));
     expect(follower.fault()).toBeUndefined();
   });
 
@@ -222,13 +222,13 @@ describe('A follower catches up', () => {
     await using follower = await follow(address, { onTrouble: (trouble) => troubles.push(trouble) });
     await contractOf(follower).submitTransaction('put', 'a', '1');
     await first.close();
-    await vi.waitFor(() => expect(troubles).not.toHaveLength(0));
+    await eventually(() => expect(troubles).not.toHaveLength(0));
     expect(text(await contractOf(follower).evaluateTransaction('get', 'a'))).toBe('1');
     const second = await openNode(CONFIG, { folder });
     await second.serve({ port: Number(address.split(':')[1]) });
     await contractOf(second).submitTransaction('put', 'a', '2');
-    await vi.waitFor(() => expect(follower.height()).toBe(3), { timeout: 10_000 });
-    await vi.waitFor(() => expect(follower.ready()).toBe(true));
+    await eventually(() => expect(follower.height()).toBe(3));
+    await eventually(() => expect(follower.ready()).toBe(true));
     await contractOf(follower).submitTransaction('put', 'a', '3');
     expect(text(await contractOf(follower).evaluateTransaction('get', 'a'))).toBe('3');
   });
@@ -276,7 +276,7 @@ describe('A follower catches up', () => {
     now += 120_000;
     const height = node.height();
     node.updateOrganisation({ mspId: 'CMSP', crls: [ca.crl()] });
-    await vi.waitFor(() => expect(node.height()).toBe(height + 1));
+    await eventually(() => expect(node.height()).toBe(height + 1));
     await expect(late.submit()).rejects.toMatchObject({ name: 'SubmitError' });
     await contractOf(node).submitTransaction('put', 'b', '2');
     await using follower = await follow(node.client(), { clock: () => now });
@@ -302,7 +302,7 @@ describe('A follower catches up', () => {
     await same(follower, after);
     await follower.close();
     await using ignorant = await follow(after.client(), {}, of(POLICIES.every));
-    await vi.waitFor(() => expect(ignorant.fault()?.message).toContain('policy of chaincode records'));
+    await eventually(() => expect(ignorant.fault()?.message).toContain('policy of chaincode records'));
     await using again = await follow(after.client(), { folder: kept }, of(POLICIES.every));
     await again.caughtUp();
     expect(again.ready()).toBe(true);

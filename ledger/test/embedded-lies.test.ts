@@ -5,7 +5,7 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { GrpcClient } from '@hyperledger/fabric-gateway';
 import { common, peer } from '@hyperledger/fabric-protos';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority } from '../src/ca.ts';
 import { readCertificate } from '../src/certificate.ts';
 import { type Header, headerHash, makeHeader, makeMetadata, readBlock } from '../src/embedded/block.ts';
@@ -14,7 +14,7 @@ import { type EmbeddedNode, type FollowerNode, openEmbedded } from '../src/embed
 import { type Ordering, openOrdering, signOrdering } from '../src/embedded/ordering.ts';
 import { Signer } from '../src/embedded/signer.ts';
 import { CHANNEL, clientOf, configOf, gatewayOf } from './fixture/embedded.ts';
-import { CONFIG, follow } from './fixture/follower.ts';
+import { CONFIG, eventually, follow } from './fixture/follower.ts';
 import { isWhole, tampered } from './fixture/tampering.ts';
 
 /** A block as its orderer and its peer see it: everything a liar with all their keys can change. */
@@ -232,7 +232,7 @@ describe('A follower stops at a block', () => {
 
   it.each(lies)('%s', async (_what, found, lie) => {
     await using follower = await lied(lie);
-    await vi.waitFor(() => expect(follower.fault()).toBeDefined());
+    await eventually(() => expect(follower.fault()).toBeDefined());
     expect(follower.fault()).toMatchObject({ name: 'EmbeddedError', code: 'CHAIN_BROKEN' });
     expect(follower.fault()?.message).toContain(found);
     expect(follower.ready()).toBe(false);
@@ -263,7 +263,7 @@ describe('A follower stops at a block', () => {
             trouble = true;
           },
         });
-        await vi.waitFor(() => expect(trouble || follower.fault() !== undefined).toBe(true), { interval: 2 });
+        await eventually(() => expect(trouble || follower.fault() !== undefined).toBe(true));
         expect(follower.height()).toBeLessThanOrEqual(1);
       }),
       { numRuns: 60 },
@@ -278,7 +278,7 @@ describe('A follower that stopped', () => {
       stream: (message) => (isWhole(message) && numberOf(message) === 3 ? [message.subarray(1)] : [message]),
     });
     await using follower = await follow(client, { onBroken: ({ code }) => faults.push(code) });
-    await vi.waitFor(() => expect(faults).toEqual(['CHAIN_BROKEN']));
+    await eventually(() => expect(faults).toEqual(['CHAIN_BROKEN']));
     const network = gatewayOf(follower.client(), member).getNetwork(CHANNEL);
     const contract = network.getContract('records');
     expect(Buffer.from(await contract.evaluateTransaction('get', 'a')).toString()).toBe('2');
@@ -308,7 +308,7 @@ describe('A follower notices that its upstream', () => {
     const fork = await openEmbedded(CONFIG, { folder: ':memory:' });
     while (fork.height() < upstream.height() + more) await put(fork, 'a', 'forked');
     const again = await follow(fork.client(), { folder });
-    await vi.waitFor(() => expect(again.fault()?.message).toContain(found));
+    await eventually(() => expect(again.fault()?.message).toContain(found));
     expect(again.height()).toBe(upstream.height());
     await again.close();
     await fork.close();
@@ -329,7 +329,7 @@ describe('A follower notices that its upstream', () => {
     await using follower = await follow(switching as unknown as GrpcClient);
     await follower.caughtUp();
     client = fork.client() as unknown as Duplex;
-    await vi.waitFor(() => expect(follower.fault()?.message).toContain('is not the one it was before'));
+    await eventually(() => expect(follower.fault()?.message).toContain('is not the one it was before'));
     await fork.close();
   });
 
@@ -337,7 +337,7 @@ describe('A follower notices that its upstream', () => {
     const other = configOf(CONFIG.chaincodes, { network: 'south' });
     const node = await openEmbedded(other, { folder: ':memory:' });
     await using follower = await follow(node.client());
-    await vi.waitFor(() => expect(follower.fault()?.message).toContain('Network has no name, or another'));
+    await eventually(() => expect(follower.fault()?.message).toContain('Network has no name, or another'));
     expect(follower.height()).toBe(0);
     await node.close();
   });
@@ -348,7 +348,7 @@ describe('A follower notices that its upstream', () => {
     const config = { ...CONFIG, organisations: [...CONFIG.organisations, member] };
     const node = await openEmbedded(config, { folder: ':memory:' });
     node.updateOrganisation({ mspId: 'DMSP', crls: [ca.crl()] });
-    await vi.waitFor(() => expect(node.height()).toBe(2));
+    await eventually(() => expect(node.height()).toBe(2));
     await put(node, 'a', '1');
     const back = redrafted((draft) => {
       draft.ordering = { ...draft.ordering, definition: definitionOf(config) };
@@ -357,14 +357,14 @@ describe('A follower notices that its upstream', () => {
       stream: (message) => (isWhole(message) ? back(message, numberOf(message)) : [message]),
     });
     await using follower = await follow(client, {}, config);
-    await vi.waitFor(() => expect(follower.fault()?.message).toContain('revocation list of DMSP is taken back'));
+    await eventually(() => expect(follower.fault()?.message).toContain('revocation list of DMSP is taken back'));
     expect(follower.height()).toBe(2);
     await node.close();
   });
 
   it('holds blocks back that it says it has', async () => {
     await using follower = await lied((message, number) => (number < 2 ? [message] : []));
-    await vi.waitFor(() => expect(follower.behind()).toBe(upstream.height() - 2));
+    await eventually(() => expect(follower.behind()).toBe(upstream.height() - 2));
     expect(follower.ready()).toBe(false);
     expect(follower.fault()).toBeUndefined();
   });

@@ -138,6 +138,16 @@ describe('an organisation', () => {
     }
   });
 
+  it('refuses a certificate whose signature claims unused bits', () => {
+    const der = derOf(member('AMSP', 'peer').certificate);
+    const at = der.length - 1 - AsnConvert.parse(der, Certificate).signatureValue.byteLength;
+    expect(der[at]).toBe(0);
+    for (let unused = 1; unused < 8; unused += 1) {
+      const changed = toPem('CERTIFICATE', der.with(at, unused));
+      expect(codeOf(() => createMsp(organisation).identify(changed, NOW))).toBe('CERTIFICATE_INVALID');
+    }
+  });
+
   it('takes exactly one PEM block', () => {
     const { certificate } = member('AMSP', 'peer');
     const msp = createMsp(organisation);

@@ -35,6 +35,8 @@ export const FederationReply = object({
   region: RegionId,
   mainHeight: Type.Integer(),
   scopes: Type.Array(ScopeEntry),
+  /** Every change of the main chain's trust roots since the genesis, oldest first, each attested under those before. */
+  main: Type.Array(OutcomeProof, { maxItems: 64 }),
   /** Every region's entry as a main-chain outcome proof of the change that put it there. */
   regions: Type.Array(object({ region: RegionId, entry: RegionEntry, proof: OutcomeProof })),
 });

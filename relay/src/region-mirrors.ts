@@ -3,11 +3,13 @@ import type { Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
 import { refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
+import type { Rotations } from './rotations.ts';
 
 export interface RegionMirrorsOptions {
   readonly chain: RegionalChain;
   readonly directory: Directory;
   readonly attesters: Witnesses;
+  readonly rotations: Rotations;
 }
 
 /** Copies what the main chain registers about regions to the own chain, each change with its proof. */
@@ -29,13 +31,13 @@ export class RegionMirrors {
   }
 
   async #mirror(): Promise<number> {
-    const { chain, directory, attesters } = this.#options;
+    const { chain, directory, attesters, rotations } = this.#options;
     const { regions, foundation, scopes } = await directory.refresh();
     let count = 0;
-    const known = await chain.foundation();
-    const newest = foundation.main[0]?.version ?? 0;
-    if (foundation.changedIn !== undefined && newest > (known.main[0]?.version ?? 0)) {
-      await chain.mirrorRegion(await attesters.prove(foundation.changedIn));
+    const known = (await chain.foundation()).main[0]?.version ?? 0;
+    for (const { version, transactionId } of foundation.rotations ?? []) {
+      if (version <= known) continue;
+      await chain.mirrorRegion(await rotations.proof(version, transactionId));
       count += 1;
     }
     if (scopes.version > (await chain.scopes()).version) {

@@ -28,6 +28,7 @@ import type { Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { nameOf } from './queues.ts';
+import type { Rotations } from './rotations.ts';
 import { postJson, under } from './wire.ts';
 
 export interface RegistryOptions {
@@ -38,6 +39,7 @@ export interface RegistryOptions {
   readonly directory: Directory;
   readonly proxies: Witnesses;
   readonly attesters: Witnesses;
+  readonly rotations: Rotations;
   readonly fetch: typeof globalThis.fetch;
   readonly log: Logger;
 }
@@ -59,13 +61,14 @@ export class Registry {
 
   /** @throws ATTESTATIONS_MISSING VIEW_STALE */
   async federation(): Promise<FederationReply> {
-    const { federation, region, directory, attesters } = this.#options;
-    const { height, regions, scopes } = await directory.view();
+    const { federation, region, directory, attesters, rotations } = this.#options;
+    const { height, regions, scopes, foundation } = await directory.view();
     return {
       federation,
       region,
       mainHeight: height,
       scopes: [...scopes.scopes],
+      main: await rotations.proofs(foundation),
       regions: await Promise.all(
         regions.map(async ({ entry, transactionId }) => ({
           region: entry.region,

@@ -32,6 +32,7 @@ import { checkDurability, openRedis } from './redis.ts';
 import { RegionMirrors } from './region-mirrors.ts';
 import { Registry } from './registry.ts';
 import { Requests } from './requests.ts';
+import { Rotations } from './rotations.ts';
 import { Scanner } from './scanner.ts';
 import { Signals } from './signals.ts';
 
@@ -112,7 +113,8 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const vault = openRemoteVault({ holders, fetch });
   const answers = new Answers(redis, limits.answerTtlMs);
   const heights = new MainHeights(federation, directory, attesters);
-  const mirrors = new RegionMirrors({ chain, directory, attesters });
+  const rotations = new Rotations(redis, attesters);
+  const mirrors = new RegionMirrors({ chain, directory, attesters, rotations });
   const assembly = new Assembly({ region, chain, proxies, vault, holders, metrics });
   const outcomes = new OutcomeMirror({ chain, answers, queues, signals, redis, metrics, log });
   const legs = new Legs({
@@ -205,7 +207,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const events = new EventStreams(requests, signals, limits.eventStreams);
   const app = await buildApp(
     {
-      registry: new Registry({ federation, region, chain, main, directory, proxies, attesters, fetch, log }),
+      registry: new Registry({ federation, region, chain, main, directory, proxies, attesters, rotations, fetch, log }),
       requests,
       pages,
       receipts,

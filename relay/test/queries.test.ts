@@ -211,6 +211,20 @@ describe('the registry', () => {
       await until(async () => expect((await region.chain.mirrorOf('north')).entry.version).toBe(2), 5000);
   });
 
+  it('mirrors a change of the main chain’s trust roots, and shows it as the roots before attest it', async () => {
+    const { trust } = federation.main;
+    const entry = { ...trust, version: 2, validFrom: Date.now() + 600_000 };
+    for (const authority of federation.authorities.slice(0, 2)) await authority.approve({ kind: 'main', entry });
+    const main = await until(async () => {
+      expect((await south.chain.foundation()).main.map(({ version }) => version)).toEqual([2, 1]);
+      const { body } = await south.call<FederationReply>('GET', '/v1/federation');
+      expect(body.main).toHaveLength(1);
+      return body.main;
+    });
+    const proven = verifyOutcome(main[0] as never, [trust], { function: 'Registry:approve' });
+    expect(JSON.parse(Buffer.from(proven.payload).toString())).toMatchObject({ applied: true, kind: 'main', entry });
+  });
+
   it('sends whoever asks for a foreign key certificate to its own region', async () => {
     const patient = await Patient.enrol(north);
     await patient.grant(doctor);

@@ -42,6 +42,7 @@ const validator = Compile(DossierSchema);
 /** The part of a dossier, by JSON pointer, and the code of whatever is wrong with it. */
 const CODES: readonly (readonly [RegExp, OwnErrorCode])[] = [
   [/^\/federation$/, 'FEDERATION_MISMATCH'],
+  [/^\/main\b/, 'ROTATION_INVALID'],
   [/^\/regions\//, 'REGION_ENTRY_INVALID'],
   [/^\/keyCertificate\b/, 'KEY_CERTIFICATE_INVALID'],
   [/^\/registration\b/, 'REGISTRATION_INVALID'],
@@ -59,10 +60,11 @@ const CODES: readonly (readonly [RegExp, OwnErrorCode])[] = [
  */
 export async function verifyDossier(dossier: unknown, genesis: Genesis): Promise<DossierReport> {
   const checkedDossier = parseDossier(dossier);
-  const { federation, regions, request } = checkedDossier;
+  const { federation, main, regions, request } = checkedDossier;
   if (federation !== genesis.federation)
     throw new ClientError('FEDERATION_MISMATCH', 'the dossier is of another federation');
-  const view = part('REGION_ENTRY_INVALID', () => FederationView.fromProofs(regions, genesis));
+  const { rotations } = part('ROTATION_INVALID', () => FederationView.fromProofs([], genesis, main));
+  const view = part('REGION_ENTRY_INVALID', () => FederationView.fromProofs(regions, genesis, rotations));
   const decided = checkedDossier.legs.map(({ proof }) =>
     part('OUTCOME_INVALID', () => proveDecision(view, proof, ['own'])),
   );

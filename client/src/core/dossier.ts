@@ -46,6 +46,8 @@ const DossierLeg = object({
 export const DossierSchema = object({
   version: Type.Literal(DOSSIER_VERSION),
   federation: FederationId,
+  /** Changes of the main chain's trust roots since the genesis, oldest first. */
+  main: Type.Optional(Type.Array(OutcomeProof, { minItems: 1, maxItems: 64 })),
   /** Main-chain proofs of the entries of every region concerned. */
   regions: Type.Array(OutcomeProof, { minItems: 1, maxItems: 66 }),
   keyCertificate: KeyCertificate.signed,
@@ -84,6 +86,7 @@ export function dossier(content: DossierContent): Dossier {
   return {
     version: DOSSIER_VERSION,
     federation: view.federation,
+    ...(view.rotations.length > 0 && { main: [...view.rotations] }),
     regions: [...regions].toSorted().map((region) => view.proof(region)),
     keyCertificate: keyCertificate.keyCertificate,
     registration: keyCertificate.proof,

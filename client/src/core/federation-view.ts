@@ -1,11 +1,19 @@
 import type { Genesis, OutcomeProof, RegionEntry, ScopeEntry, Trust } from '@yilian/protocol';
 import { ClientError, checked } from './client-error.ts';
-import { proveRegion } from './proofs.ts';
+import { proveRegion, proveRotations } from './proofs.ts';
 import type { RelayClient } from './relay-client.ts';
 
 interface Region {
   readonly entry: RegionEntry;
   readonly proof: OutcomeProof;
+}
+
+/** What a relay or a dossier says, unproven. */
+interface Told {
+  readonly mainHeight: number;
+  readonly scopes: readonly ScopeEntry[];
+  readonly main: readonly OutcomeProof[];
+  readonly proofs: readonly OutcomeProof[];
 }
 
 /**
@@ -20,28 +28,43 @@ export class FederationView {
   readonly mainHeight: number;
   /** Scopes as the relay lists them. */
   readonly scopes: readonly ScopeEntry[];
+  /** The proofs that lead from the genesis to the main chain's trust roots, for a dossier. */
+  readonly rotations: readonly OutcomeProof[];
+  /** Newest first. */
+  readonly #main: readonly Trust[];
   readonly #regions: ReadonlyMap<string, Region>;
 
-  private constructor(genesis: Genesis, mainHeight: number, scopes: readonly ScopeEntry[], regions: Iterable<Region>) {
+  private constructor(genesis: Genesis, told: Told, times: readonly (number | 'own')[]) {
     this.genesis = genesis;
     this.federation = genesis.federation;
-    this.mainHeight = mainHeight;
-    this.scopes = scopes;
-    this.#regions = new Map([...regions].map((region) => [region.entry.region, region]));
+    this.mainHeight = told.mainHeight;
+    this.scopes = told.scopes;
+    this.rotations = told.main;
+    this.#main = checked('ROTATION_INVALID', 'the main chain’s trust roots are not proven', () =>
+      proveRotations(told.main, genesis.main, times),
+    );
+    // An entry older than the roots it is attested under anew is held against the time at which those began.
+    const began = this.#main.map(({ validFrom }) => validFrom);
+    const regions = proven(told.proofs, genesis, this.#main, [...times, ...began]);
+    this.#regions = new Map(regions.map((region) => [region.entry.region, region]));
   }
 
-  /** @param at epoch milliseconds. @throws FEDERATION_MISMATCH REGION_ENTRY_INVALID, and what the relay's calls throw */
+  /** @param at epoch milliseconds. @throws FEDERATION_MISMATCH ROTATION_INVALID REGION_ENTRY_INVALID, and what the relay's calls throw */
   static async load(relay: RelayClient, genesis: Genesis, at: number = Date.now()): Promise<FederationView> {
     const reply = await relay.federation();
     if (reply.federation !== genesis.federation)
       throw new ClientError('FEDERATION_MISMATCH', 'the relay is of another federation');
     const proofs = reply.regions.map(({ proof }) => proof);
-    return new FederationView(genesis, reply.mainHeight, reply.scopes, proven(proofs, genesis, [at, 'own']));
+    return new FederationView(genesis, { ...reply, proofs }, [at, 'own']);
   }
 
-  /** A view of nothing but proofs, each checked at its own time. @throws REGION_ENTRY_INVALID */
-  static fromProofs(proofs: readonly OutcomeProof[], genesis: Genesis): FederationView {
-    return new FederationView(genesis, 0, [], proven(proofs, genesis, ['own']));
+  /** A view of nothing but proofs, each checked at its own time. @throws ROTATION_INVALID REGION_ENTRY_INVALID */
+  static fromProofs(
+    proofs: readonly OutcomeProof[],
+    genesis: Genesis,
+    main: readonly OutcomeProof[] = [],
+  ): FederationView {
+    return new FederationView(genesis, { mainHeight: 0, scopes: [], main, proofs }, ['own']);
   }
 
   regions(): readonly RegionEntry[] {
@@ -60,7 +83,7 @@ export class FederationView {
 
   /** The trust roots a network's proofs are checked against; `main` is the main chain. @throws REGION_UNKNOWN */
   trusts(id: string): readonly Trust[] {
-    return id === this.genesis.main.network ? [this.genesis.main] : this.region(id).trusts;
+    return id === this.genesis.main.network ? this.#main : this.region(id).trusts;
   }
 
   /** @throws REGION_UNKNOWN */
@@ -82,11 +105,16 @@ export class FederationView {
   }
 }
 
-function proven(proofs: readonly OutcomeProof[], genesis: Genesis, times: readonly (number | 'own')[]): Region[] {
+function proven(
+  proofs: readonly OutcomeProof[],
+  genesis: Genesis,
+  main: readonly Trust[],
+  times: readonly (number | 'own')[],
+): Region[] {
   const regions = proofs.map((proof) => ({
     proof,
     entry: checked('REGION_ENTRY_INVALID', 'a region is not registered as claimed', () =>
-      proveRegion(proof, [genesis.main], genesis.federation, times),
+      proveRegion(proof, main, genesis.federation, times),
     ),
   }));
   if (regions.some(({ entry }) => entry.region === genesis.main.network))

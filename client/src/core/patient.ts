@@ -274,7 +274,7 @@ export class Patient {
 /** The epochs a chain's refusal names for scopes of this grant, if it names any that were not tried. */
 function currentEpochs(error: unknown, { scopes, epochs = {} }: GrantOptions): Record<string, number> | undefined {
   if (!(error instanceof ClientError) || error.code !== 'EPOCH' || error.status === undefined) return undefined;
-  const named = [...error.message.matchAll(/([a-z0-9-]+) is at epoch ([1-9]\d{0,8})(?!\d)/g)]
+  const named = [...error.message.matchAll(/([a-z0-9-]+) is at epoch ([1-9]\d{0,5})(?!\d)/g)]
     .map(([, scope = '', epoch]) => [scope, Number(epoch)] as const)
     .filter(([scope, epoch]) => scopes.includes(scope) && epoch !== (epochs[scope] ?? 1));
   return named.length === 0 ? undefined : { ...epochs, ...Object.fromEntries(named) };

@@ -1,6 +1,15 @@
 import { type Expectation, type NetworkTrust, type Outcome as Proven, verifyOutcome } from '@yilian/ledger/verify';
-import type { OutcomeProof, RegionEntry } from '@yilian/protocol';
-import { parseRegionEntry } from '@yilian/protocol';
+import {
+  type OutcomeProof,
+  parseRegionEntry,
+  parser,
+  type RegionEntry,
+  requireSoundTrust,
+  rotateTrust,
+  Time,
+  Trust,
+} from '@yilian/protocol';
+import { Type } from 'typebox';
 import { ClientError, codeOf } from './client-error.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -36,6 +45,32 @@ export function payloadOf(proven: Proven): unknown {
 
 export function textOf(bytes: Uint8Array): string {
   return utf8.decode(bytes);
+}
+
+const parseRotation = parser(
+  'rotation',
+  Type.Object({ applied: Type.Literal(true), kind: Type.Literal('main'), entry: Trust, overlapUntil: Time }),
+);
+
+/**
+ * The main chain's trust roots, newest first, after these changes, each proven by the roots before it.
+ * @throws ROTATION_INVALID, or the ledger's VerifyError
+ */
+export function proveRotations(
+  proofs: readonly OutcomeProof[],
+  genesis: Trust,
+  times: readonly (number | 'own')[],
+): readonly Trust[] {
+  let trusts: readonly Trust[] = [genesis];
+  for (const proof of proofs) {
+    const proven = prove(proof, trusts, { function: 'Registry:approve' }, times);
+    const { entry, overlapUntil } = parseRotation(payloadOf(proven));
+    if (entry.network !== genesis.network || entry.version !== (trusts[0]?.version ?? 0) + 1)
+      throw new ClientError('ROTATION_INVALID', 'the trust roots do not follow those before');
+    requireSoundTrust(entry);
+    trusts = rotateTrust(trusts, entry, overlapUntil);
+  }
+  return trusts;
 }
 
 /** The main-chain transactions that put a region's entry where it is. */
