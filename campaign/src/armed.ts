@@ -19,7 +19,8 @@ process.kill = (pid, signal) => {
 };
 
 /** A chain has no steps of its own: it can be killed inside the commit of a block, and right after it. */
-DatabaseSync.prototype.exec = new Proxy(DatabaseSync.prototype.exec, {
+const { prototype } = DatabaseSync;
+prototype.exec = new Proxy(Reflect.get(prototype, 'exec') as (sql: string) => void, {
   apply(exec, database, args) {
     const commits = args[0] === 'COMMIT';
     if (commits) failAt('block.writing');

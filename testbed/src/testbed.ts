@@ -8,7 +8,7 @@ import {
   createAuthority,
   createSigner,
 } from '@yilian/ledger';
-import { type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
+import { type EmbeddedChaincode, type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
 import { assembleProof } from '@yilian/ledger/verify';
 import { type Change, CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
@@ -37,6 +37,9 @@ export interface RegionMembers {
   readonly auditor: string;
 }
 
+type Contracts = EmbeddedChaincode['contracts'];
+type ContractsByRegion = Readonly<Record<string, Contracts>>;
+
 interface Network {
   readonly node: EmbeddedNode;
   readonly trust: Trust;
@@ -58,21 +61,25 @@ export class Testbed implements AsyncDisposable {
     this.regions = regions;
   }
 
-  /** Opens and founds the chains; every region's entry is registered and mirrored everywhere. */
+  /**
+   * Opens and founds the chains; every region's entry is registered and mirrored everywhere. `contracts` lets a region run
+   * others than the real ones: a region that lies as a whole.
+   */
   static async open(
     regions: readonly string[] = ['region-a', 'region-b'],
     overrides: (entry: RegionEntry) => RegionEntry = (entry) => entry,
+    contracts: ContractsByRegion = {},
   ): Promise<Testbed> {
-    const testbed = await Testbed.unfounded(regions);
+    const testbed = await Testbed.unfounded(regions, contracts);
     await testbed.#found(overrides);
     return testbed;
   }
 
   /** Opens the chains as they are before anybody founds them. */
-  static async unfounded(regions: readonly string[]): Promise<Testbed> {
+  static async unfounded(regions: readonly string[], contracts: ContractsByRegion = {}): Promise<Testbed> {
     const testbed = new Testbed(regions);
-    await testbed.#openNetwork(MAIN);
-    for (const region of regions) await testbed.#openNetwork(region);
+    await testbed.#openNetwork(MAIN, mainContracts);
+    for (const region of regions) await testbed.#openNetwork(region, contracts[region] ?? regionalContracts);
     return testbed;
   }
 
@@ -197,7 +204,7 @@ export class Testbed implements AsyncDisposable {
     return found;
   }
 
-  async #openNetwork(network: string): Promise<void> {
+  async #openNetwork(network: string, contracts: Contracts): Promise<void> {
     const isMain = network === MAIN;
     const { commission, hospitals, auditor } = this.members(network);
     const members = isMain ? this.mainAuthorities : [commission, ...hospitals, auditor];
@@ -231,7 +238,7 @@ export class Testbed implements AsyncDisposable {
             name: trust.chaincode,
             version: '1',
             endorsement: trust.endorsement,
-            contracts: isMain ? mainContracts : regionalContracts,
+            contracts,
           },
         ],
       },

@@ -64,6 +64,9 @@ describe('enrolment in a region', () => {
     const other = stage.patientKey(stage.newKeys());
     const registered = await testbed.prove('main', await testbed.main().registerPatient(other));
     expect(await refusal(stage.hospital().enrol(patientKey, registered))).toBe('PROOF_MISMATCH');
+    const twin = stage.patientKey(keys);
+    const own = await testbed.prove('main', await testbed.main().registerPatient(twin));
+    expect(await refusal(stage.hospital().enrol(patientKey, own))).toBe('PROOF_MISMATCH');
     const announced = await testbed.prove('main', await testbed.main().declareAbsent(random(32), random(32)));
     expect(await refusal(stage.hospital().enrol(patientKey, announced))).toBe('FUNCTION_MISMATCH');
     const foreign = { ...registered, network: HOME };

@@ -1,4 +1,4 @@
-import { documentId, type Outcome, Request } from '@yilian/protocol';
+import { AccessQuery, documentId, type Outcome, Request, signDocument } from '@yilian/protocol';
 import { readOutcome } from '@yilian/regional-chain';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ELSEWHERE, HOME, payload, random, refusal, Stage, type StageDoctor, type StagePatient } from './stage.ts';
@@ -176,6 +176,17 @@ describe('a patient’s list of accesses', () => {
     expect(next).toBeDefined();
     expect(JSON.stringify(accesses).length).toBeLessThan(1_250_000);
     await stage.relay().revoke(stage.revocation(patient, grantId));
+  });
+
+  test('is shown to a patient of another region by the main chain’s proof of their own key', async () => {
+    const stranger = await stage.patient([], ELSEWHERE);
+    const { transactionId } = await stage.testbed.main().patient(stranger.pseudonym);
+    const proof = await stage.testbed.prove('main', { transactionId });
+    const query = stage.accessQuery(stranger);
+    expect(await refusal(stage.relay().accessPage(query))).toBe('PATIENT_UNKNOWN');
+    expect(await stage.relay().accessPage(query, '', proof)).toEqual({ accesses: [] });
+    const curious = signDocument(AccessQuery, stage.accessQuery(patient).document, [stranger.signer]);
+    expect(await refusal(stage.relay().accessPage(curious, '', proof))).toBe('PROOF_MISMATCH');
   });
 
   test('is kept by the requesting region as well', async () => {

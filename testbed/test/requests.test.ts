@@ -148,6 +148,18 @@ describe('a decision', () => {
     );
   });
 
+  test('denies a key certificate whose own period is over, whatever the grant says', async () => {
+    const brief = await stage.doctor(ELSEWHERE, { notAfter: Date.now() + 10_000 });
+    await stage.grant(patient, brief);
+    expect((await stage.decide(brief, stage.request(brief, patient))).outcome.outcome).toBe('released');
+    travel(11_000);
+    const { outcome } = await stage.decide(brief, stage.request(brief, patient));
+    expect(outcome).toMatchObject({ outcome: 'denied', scopes: [{ reason: 'CERTIFICATE_INVALID' }] });
+    expect(await refusal(stage.relay(ELSEWHERE).ask(stage.request(brief, patient), [HOME]))).toBe(
+      'CERTIFICATE_INVALID',
+    );
+  });
+
   test('inside one region asks and decides at once', async () => {
     const own = await stage.doctor(HOME);
     await stage.relay().grant(stage.grantDocument(patient, own), own.keyCertificate, undefined);
