@@ -12,7 +12,9 @@ import { until, within } from './patience.ts';
 const ARMED = new URL('./armed.ts', import.meta.url).href;
 /** Compiled once: every start after the first is twice as fast. */
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/yilian', import.meta.url));
-const START_MS = 30_000;
+/** Five programs may start at once on a machine that is busy with other things. */
+const START_MS = 60_000;
+const REVIVE_MS = 2 * START_MS;
 const REACH_MS = 20_000;
 const STOP_MS = 10_000;
 
@@ -53,7 +55,10 @@ export class Program {
     const ended = once(child, 'exit').then(([code, signal]) => String(signal ?? `exit code ${code}`));
     this.starts += 1;
     this.#run = { child, ended };
-    const url = await within(`${this.name} is ready`, START_MS, readyUrl(child, ended));
+    const url = await within(`${this.name} is ready`, START_MS, readyUrl(child, ended)).catch((error: unknown) => {
+      child.kill('SIGKILL');
+      throw error;
+    });
     if (url !== undefined) this.door.target = Number(new URL(url).port);
     else if (failAt === '')
       throw new CampaignError('ENDED', `${this.name} ended (${await ended}); see ${this.#logFile}`);
@@ -61,7 +66,7 @@ export class Program {
 
   /** Starts it again and again, as a supervisor does, until what it needs is there. */
   async revive(): Promise<void> {
-    await until(`${this.name} is back`, START_MS, async () => {
+    await until(`${this.name} is back`, REVIVE_MS, async () => {
       await this.start();
       return true;
     });

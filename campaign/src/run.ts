@@ -3,6 +3,7 @@
  * what happens; when it happens to which instruction is the machine's. Ends with 1 at the first violation, and leaves the
  * folder with ledgers and logs then.
  */
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Violation } from './checker.ts';
 import { blackout, targetsOf } from './faults.ts';
@@ -77,8 +78,9 @@ async function round(all: Cast): Promise<void> {
 
 /** A query that did not end, or a part that did not come back, is a violation too. */
 function told(error: unknown): readonly Violation[] {
-  const { code = 'UNFORESEEN', message = String(error) } = error as { code?: string; message?: string };
-  return [{ rule: 'STILL_PENDING', of: code, detail: message }];
+  const { code = 'UNFORESEEN', message = String(error), cause } = error as { code?: string } & Partial<Error>;
+  const why = cause === undefined ? '' : ` (${String(cause)})`;
+  return [{ rule: 'STILL_PENDING', of: code, detail: `${message}${why}; load average ${loadavg().join(' ')}` }];
 }
 
 function say(line: string): void {

@@ -15,7 +15,7 @@ Exit codes: 0 done; 1 refused or failed, with a code and a sentence on stderr; 2
 
 /** pnpm hands its own `--` on. */
 const given = process.argv.slice(2);
-const args = given[0] === '--' ? given.slice(1) : given;
+const args = withIdsLast(given[0] === '--' ? given.slice(1) : given);
 const json = args.includes('--json');
 
 await run(async (signal) => {
@@ -44,3 +44,11 @@ await run(async (signal) => {
     throw new DeployError('USAGE', `${complaint}; see yilian --help`);
   }
 }, json);
+
+/** Ids are base64url and may begin with a dash: behind `--` none is taken for an option. */
+function withIdsLast(words: readonly string[]): readonly string[] {
+  const isValue = (index: number): boolean => /^--(?!json$|wait$)/.test(words[index - 1] ?? '');
+  const isId = (word: string, index: number): boolean => /^-[\w-]{42}$/.test(word) && !isValue(index);
+  if (words.includes('--') || !words.some(isId)) return words;
+  return [...words.filter((word, index) => !isId(word, index)), '--', ...words.filter(isId)];
+}

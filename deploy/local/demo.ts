@@ -41,7 +41,8 @@ async function main(signal: AbortSignal): Promise<void> {
   const { file, keep } = options();
   const own = file === undefined ? undefined : await fileSource(file);
   const state = keep ? join(process.cwd(), '.yilian') : await mkdtemp(join(tmpdir(), 'yilian-demo-'));
-  const passphrase = process.env['YILIAN_PASSPHRASE'] || toBase64url(crypto.getRandomValues(new Uint8Array(16)));
+  const { YILIAN_PASSPHRASE: given = '' } = process.env;
+  const passphrase = given === '' ? toBase64url(crypto.getRandomValues(new Uint8Array(16))) : given;
   try {
     const layout = await start(state, signal);
     await Promise.race([demonstrate(new Actors(layout, passphrase, signal), own), aborted(signal)]);

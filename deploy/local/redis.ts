@@ -14,36 +14,57 @@ export type RedisSource =
   | { readonly kind: 'url'; readonly urls: readonly string[] }
   | { readonly kind: 'server'; readonly program: string; readonly version: string };
 
+/** Where Redis is looked for; a test may put something else in its place. */
+export interface RedisHost {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly mayInstall: boolean;
+}
+
 /**
  * Finds Redis: `REDIS_URL`s (one for each region, separated by spaces or commas), else a server in PATH, else
  * Debian's package when we may install it.
- * @throws DeployError REDIS_MISSING
+ * @throws DeployError REDIS_MISSING REDIS_UNFIT
  */
-export async function findRedis(regions: number, say: (line: string) => void): Promise<RedisSource> {
-  const urls = (process.env['REDIS_URLS'] ?? process.env['REDIS_URL'] ?? '')
-    .split(/[\s,]+/)
-    .filter((url) => url !== '');
-  if (urls.length > 0) {
+export async function findRedis(
+  regions: number,
+  say: (line: string) => void,
+  { env, mayInstall }: RedisHost = { env: process.env, mayInstall: process.getuid?.() === 0 },
+): Promise<RedisSource> {
+  const urls = [env['REDIS_URLS'], env['REDIS_URL']]
+    .map((text) => (text ?? '').split(/[\s,]+/).filter((url) => url !== ''))
+    .find((each) => each.length > 0);
+  if (urls !== undefined) {
     if (urls.length < regions)
       throw new DeployError('REDIS_UNFIT', `REDIS_URLS names ${urls.length} servers, ${regions} regions need one each`);
+    if (!urls.every((url) => /^(rediss?|unix):\/\//.test(url)))
+      throw new DeployError('REDIS_UNFIT', 'REDIS_URLS holds redis://, rediss:// and unix:// addresses only');
     return { kind: 'url', urls };
   }
-  const found = (await serverInPath()) ?? (await installFromDebian(say));
+  const found = (await serverIn(env['PATH'])) ?? (mayInstall ? await installFromDebian(say) : undefined);
   if (found === undefined) {
     throw new DeployError(
       'REDIS_MISSING',
       'no Redis found. Install one (Debian: apt-get install redis-server) or set REDIS_URLS',
     );
   }
-  const { stdout } = await run(found, ['--version']);
-  return { kind: 'server', program: found, version: /v=([0-9.]+)/.exec(stdout)?.[1] ?? 'unknown' };
+  return { kind: 'server', program: found, version: await versionOf(found) };
 }
 
-async function serverInPath(): Promise<string | undefined> {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+/** @throws DeployError REDIS_UNFIT below 6.2, which the relay's queues need */
+async function versionOf(program: string): Promise<string> {
+  const { stdout } = await run(program, ['--version']).catch((cause: unknown) => {
+    throw new DeployError('REDIS_UNFIT', `${program} does not run`, { cause });
+  });
+  const [, version = '', major, minor] = /v=((\d+)\.(\d+)[0-9.]*)/.exec(stdout) ?? [];
+  if (Number(major) * 100 + Number(minor) >= 602) return version;
+  throw new DeployError('REDIS_UNFIT', `${program} is ${version || 'of no known version'}; 6.2 or later is needed`);
+}
+
+async function serverIn(path: string | undefined): Promise<string | undefined> {
+  for (const folder of (path ?? '').split(delimiter)) {
     for (const name of SERVERS) {
       const candidate = join(folder, name);
-      if (await executable(candidate)) return candidate;
+      if (folder !== '' && (await executable(candidate))) return candidate;
     }
   }
   return undefined;
@@ -57,7 +78,7 @@ async function executable(file: string): Promise<boolean> {
 }
 
 async function installFromDebian(say: (line: string) => void): Promise<string | undefined> {
-  if (process.getuid?.() !== 0 || !(await executable('/usr/bin/apt-get'))) return undefined;
+  if (!(await executable('/usr/bin/apt-get'))) return undefined;
   say('No Redis here: installing Debian’s redis-server (its service is neither started nor enabled)');
   const policyIsOurs = !(await executable(POLICY));
   if (policyIsOurs) await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -76,7 +97,7 @@ async function installFromDebian(say: (line: string) => void): Promise<string | 
   } finally {
     if (policyIsOurs) await rm(POLICY, { force: true });
   }
-  return serverInPath();
+  return serverIn(process.env['PATH']);
 }
 
 /** Command line of a region's private Redis: loopback, AOF, nothing evicted. */

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { demonstration } from './federation/demonstration.ts';
 import { faults } from './federation/faults.ts';
 import { leaks } from './federation/leaks.ts';
 import { mainJob } from './federation/main-job.ts';
+import { peopleAtTerminals } from './federation/people-at-terminals.ts';
 import { starting } from './federation/starting.ts';
 import { World } from './fixture/world.ts';
 
@@ -15,6 +17,8 @@ afterAll(() => world.close(), 60_000);
 describe('a local federation', () => {
   starting(() => world);
   mainJob(() => world);
+  peopleAtTerminals(() => world);
   leaks(() => world);
   faults(() => world);
+  demonstration(() => world);
 });

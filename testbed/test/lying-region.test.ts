@@ -7,18 +7,13 @@ import { Testbed } from '@yilian/testbed';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ELSEWHERE, HOME, random, refusal, Stage } from './stage.ts';
 
-/** Says whatever it is told to say, with all of its region's endorsements and attestations. */
-class Liar extends Contract {
-  async decide(_: Context, words: string): Promise<string> {
-    return words;
-  }
-}
-class LyingRequests extends Liar {
+/** They say whatever they are told to say, with all of their region's endorsements and attestations. */
+class LyingRequests extends Contract {
   constructor() {
     super('Requests');
   }
-  override decide(ctx: Context, words: string): Promise<string> {
-    return super.decide(ctx, words);
+  async decide(_: Context, words: string): Promise<string> {
+    return words;
   }
 }
 class LyingPatients extends Contract {
@@ -29,20 +24,12 @@ class LyingPatients extends Contract {
     return words;
   }
 }
-class LyingPractitioners extends Contract {
-  constructor() {
-    super('Practitioners');
-  }
-  async register(_: Context, words: string): Promise<string> {
-    return words;
-  }
-}
 
 let stage: Stage;
 beforeAll(async () => {
   const [federation] = contracts;
   if (federation === undefined) throw new Error('no contracts');
-  const lies = [federation, LyingRequests, LyingPatients, LyingPractitioners];
+  const lies = [federation, LyingRequests, LyingPatients];
   stage = new Stage(await Testbed.open([HOME, ELSEWHERE], (entry) => entry, { [ELSEWHERE]: lies }));
 });
 afterAll(() => stage[Symbol.asyncDispose]());

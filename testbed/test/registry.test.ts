@@ -92,6 +92,20 @@ describe('the registry', () => {
   });
 });
 
+describe('the mirror of a region', () => {
+  test('never goes back to an older entry', async () => {
+    const { testbed } = stage;
+    const [state] = await testbed.main().regions();
+    if (state === undefined) throw new Error('no region');
+    const { region } = state.entry;
+    const older = await testbed.prove('main', state);
+    await testbed.register({ ...state.entry, version: 2, frozen: true });
+    const again = await stage.relay(ELSEWHERE).mirrorChange(older);
+    expect(new TextDecoder().decode(again.result)).toBe('unchanged');
+    expect((await stage.relay(ELSEWHERE).mirrorOf(region)).entry).toMatchObject({ version: 2, frozen: true });
+  });
+});
+
 describe('chains that nobody founded', () => {
   test('do nothing until they are founded, and bind no scope until they mirror the list', async () => {
     await using testbed = await Testbed.unfounded([HOME]);

@@ -109,6 +109,16 @@ describe('an opened receipt', () => {
     await chain.revoke(stage.revocation(patient, grantId));
   });
 
+  test('of one request’s page does not count for another request', async () => {
+    const grantId = await grant();
+    const [one, other] = [await decided(), await decided()];
+    const [page, otherPage] = [await one.page(1), await other.page(1)];
+    const crossed = stage.receipt(doctor, payload(page), otherPage);
+    expect(await refusal(stage.relay().opened([crossed]))).toBe('RELEASE_UNKNOWN');
+    expect(await refusal(stage.relay().release(one.requestId, otherPage.transactionId))).toBe('OUTCOME_UNKNOWN');
+    await stage.relay().revoke(stage.revocation(patient, grantId));
+  });
+
   test('is the requester’s, for what was released to them', async () => {
     const grantId = await grant();
     const { outcome, committed, requestId } = await decided();

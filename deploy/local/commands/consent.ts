@@ -64,9 +64,13 @@ export function addConsentCommands(program: Command, session: Session): void {
       const actors = await session.actors();
       const { patient } = await actors.patient(given.patient);
       const home = await homeOf(actors, grantId);
-      const { destroyed, ...revoked } = await patient.revoke({ home, relay: actors.relay(home), grantId });
-      let { k, n } = await destroyed();
-      for (const deadline = Date.now() + DESTRUCTION_MS; k < n && Date.now() < deadline; { k, n } = await destroyed())
+      const revoked = await patient.revoke({ home, relay: actors.relay(home), grantId });
+      let { k, n } = await revoked.destroyed();
+      for (
+        const deadline = Date.now() + DESTRUCTION_MS;
+        k < n && Date.now() < deadline;
+        { k, n } = await revoked.destroyed()
+      )
         await delay(POLL_MS, undefined, { signal: session.signal });
       session.answer({ region: home, ...revoked, destroyed: { k, n } }, [
         `stopped: ${revoked.stopped.join(', ')}`,
@@ -79,12 +83,13 @@ export function addConsentCommands(program: Command, session: Session): void {
 
 /** The region whose chain holds a grant. @throws DeployError NAME_UNKNOWN, what kept a region from answering */
 async function homeOf(actors: Actors, grantId: string): Promise<string> {
-  let silence: unknown;
+  let silence: Error | undefined;
   for (const { region } of actors.layout.description.regions) {
     try {
       await actors.relay(region).grant(grantId);
       return region;
     } catch (error) {
+      if (!(error instanceof Error)) throw error;
       if (told(error).code !== 'GRANT_UNKNOWN') silence ??= error;
     }
   }
