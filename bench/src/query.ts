@@ -174,7 +174,8 @@ async function query(
   const reply = await doctor.await(relay, accepted.requestId, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const answered = performance.now();
   const [leg] = doctor.verify(view, request, reply, { homes: accepted.homes }).legs;
-  if (leg === undefined || !isProven(leg) || leg.state !== 'released') throw new Error(`the leg is ${leg?.state}`, { cause: leg });
+  if (leg === undefined || !isProven(leg) || leg.state !== 'released')
+    throw new Error(`the leg is ${leg?.state}`, { cause: leg });
   const verified = performance.now();
   await using bodies = actors.bodies(view, HOME);
   for (const record of leg.outcome.release?.records ?? []) {

@@ -16,6 +16,8 @@ import { Program } from './program.ts';
 import { RedisServer } from './redis-server.ts';
 
 const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', import.meta.resolve(name)));
+/** One works, the other takes over when a test starts it. */
+const RELAYS = 2;
 const CHAIN = fileURLToPath(new URL('./chain-main.ts', import.meta.url));
 
 /** One region: its chain, its queue, its relays and those of its proxies that run as processes. */
@@ -48,11 +50,7 @@ export class Region {
   }
 
   /** Lays a region out: `relays` of them in processes, and the proxies of `inProcesses` too; nothing runs yet. */
-  static async create(
-    name: string,
-    files: Files,
-    { relays, inProcesses, relayConfig }: RegionOptions,
-  ): Promise<Region> {
+  static async create(name: string, files: Files, { inProcesses, relayConfig }: RegionOptions): Promise<Region> {
     const mspIds = ['Commission', 'Hospital1', 'Hospital2'].map((kind) => `${kind}${name.toUpperCase()}`);
     const network = new Network(name, mspIds, 2);
     const program = async (part: string, script: string, config: (door: Door) => Promise<unknown>) => {
@@ -80,7 +78,7 @@ export class Region {
         chain,
         redis,
         relays: await Promise.all(
-          Array.from({ length: relays }, (_, index) =>
+          Array.from({ length: RELAYS }, (_, index) =>
             program(`relay-${index + 1}`, packaged('@yilian/relay'), async () => ({
               ...relayConfig,
               region: name,
@@ -181,7 +179,6 @@ export class Region {
 }
 
 export interface RegionOptions {
-  readonly relays: number;
   /** MSP ids whose proxies are processes. */
   readonly inProcesses: readonly string[];
   /** What is the same for all relays of the region. */

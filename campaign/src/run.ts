@@ -79,7 +79,7 @@ async function round(all: Cast): Promise<void> {
 /** A query that did not end, or a part that did not come back, is a violation too. */
 function told(error: unknown): readonly Violation[] {
   const { code = 'UNFORESEEN', message = String(error), cause } = error as { code?: string } & Partial<Error>;
-  const why = cause === undefined ? '' : ` (${String(cause)})`;
+  const why = cause instanceof Error ? ` (${cause.message})` : '';
   return [{ rule: 'STILL_PENDING', of: code, detail: `${message}${why}; load average ${loadavg().join(' ')}` }];
 }
 

@@ -33,9 +33,9 @@ export interface WorldOptions {
 }
 
 /**
- * A federation of two regions made of the real programs. `home` has records: its chain, its relay (and a second one, not
- * started) and one of its three proxies are processes. `away` asks: its chain and its relay are processes. The main chain,
- * its attesters and the other proxies run in this process and are never killed.
+ * A federation of two regions made of the real programs. `home` has records: its chain, its relay and one of its three
+ * proxies are processes. `away` asks: its chain and its relay are processes. Each region has a second relay that is not
+ * started. The main chain, its attesters and the other proxies run in this process and are never killed.
  */
 export class World implements AsyncDisposable {
   readonly files: Files;
@@ -89,15 +89,15 @@ export class World implements AsyncDisposable {
       limits: { requestsPerMinute: 1_000_000, ...limits },
       logLevel,
     };
-    const regionOf = async (name: string, authority: string, relays: number, inProcesses: readonly string[]) => {
+    const regionOf = async (name: string, authority: string, inProcesses: readonly string[]) => {
       const identity = await files.identity(main.member(authority, 'relay'));
       const relayConfig = { ...shared, main: { address, channel: MAIN, ...identity } };
-      const region = await Region.create(name, files, { relays, inProcesses, relayConfig });
+      const region = await Region.create(name, files, { inProcesses, relayConfig });
       opened.defer(() => region.stop());
       return region;
     };
-    const home = await regionOf('home', AUTHORITIES[0], 2, ['Hospital2HOME']);
-    const away = await regionOf('away', AUTHORITIES[1], 1, []);
+    const home = await regionOf('home', AUTHORITIES[0], ['Hospital2HOME']);
+    const away = await regionOf('away', AUTHORITIES[1], []);
     const world = new World({ files, main, home, away, node }, opened.move());
     try {
       await world.#start();

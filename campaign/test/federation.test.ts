@@ -8,14 +8,12 @@ import type { Program } from '../src/program.ts';
 import { Random } from '../src/random.ts';
 import { violationsAtRest } from '../src/rest.ts';
 import { answered, type Cast, cast, killedAt, query, STEPS } from '../src/steps.ts';
-import { BRISK, World } from '../src/world.ts';
+import { fresh, World } from '../src/world.ts';
 import { DOCTORED } from './doctored.ts';
 
 /** Real programs, real Redis, real chains: only the machine is shared. Every test leaves the federation whole. */
 const random = new Random(20_260_101);
 const LOAD = { random, queries: 4, spreadMs: 600 };
-/** BullMQ gives a job to another worker when its lock is this old. */
-const LOCK_MS = BRISK.lockMs ?? 0;
 let world: World;
 let all: Cast;
 
@@ -107,31 +105,28 @@ describe('under several queries at once, each ends in exactly one way', () => {
 });
 
 describe('the same work done twice', () => {
-  it('by a home relay that stood still for longer than its lock, and the relay that took its job over, is one outcome', async () => {
-    const [first, second] = world.home.relays as readonly [Program, Program];
-    const before = await decisionsBy(first);
-    await first.arm('decide.started', 'freeze');
-    const asked = query(all, all.doctor, all.patient.pseudonym, 'released');
-    await first.frozen();
-    await second.start();
-    await expect.poll(() => decisionsBy(second), { timeout: 15_000 }).toBe(1);
-    first.thaw();
-    await asked;
-    await expect.poll(() => decisionsBy(first), { timeout: 15_000 }).toBe(before + 1);
-    await second.stop();
-    await expectOneOutcomeEach();
-  }, 60_000);
-
-  it('by an asking relay that stood still for longer than its lock is one leg', async () => {
-    const { relay } = world.away;
-    await relay.arm('leg.verified', 'freeze');
-    const asked = query(all, all.doctor, all.patient.pseudonym, 'released');
-    await relay.frozen();
-    await delay(3 * LOCK_MS);
-    relay.thaw();
-    await asked;
-    await expectOneOutcomeEach();
-  }, 60_000);
+  it.each([
+    { side: 'home', step: 'decide.started', queue: 'decide', outcome: 'released' },
+    { side: 'away', step: 'leg.verified', queue: 'legs', outcome: 'released' },
+    { side: 'away', step: 'absence.declared', queue: 'legs', outcome: 'absent' },
+  ] as const)(
+    'by a relay that stood still at $step for longer than its lock, and the one that took its job over, is one outcome',
+    async ({ side, step, queue, outcome }) => {
+      const [first, second] = world[side].relays as readonly [Program, Program];
+      const before = await jobsDoneBy(first, queue);
+      await first.arm(step, 'freeze');
+      const asked = query(all, all.doctor, outcome === 'absent' ? fresh() : all.patient.pseudonym, outcome);
+      await first.frozen();
+      await second.start();
+      await expect.poll(() => jobsDoneBy(second, queue), { timeout: 15_000 }).toBeGreaterThan(0);
+      first.thaw();
+      await asked;
+      await expect.poll(() => jobsDoneBy(first, queue), { timeout: 15_000 }).toBeGreaterThan(before);
+      await second.stop();
+      await expectOneOutcomeEach();
+    },
+    60_000,
+  );
 
   it('because a request is handed in twice at once, and again to a relay that was started anew, is one request', async () => {
     const { people, doctor, patient } = all;
@@ -165,10 +160,12 @@ function killsOf({ regions }: World): number {
   return programs.reduce((sum, { kills }) => sum + kills, 0);
 }
 
-/** How many decide jobs this relay has carried through since it was started. */
-async function decisionsBy({ door }: Program): Promise<number> {
+/** How many jobs of a queue this relay has carried through since it was started. */
+async function jobsDoneBy({ door }: Program, queue: string): Promise<number> {
   const metrics = await (await fetch(`${door.url}/metrics`)).text();
-  return Number(/^yilian_relay_phase_seconds_count\{phase="decide"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  return Number(
+    new RegExp(`^yilian_relay_jobs_total{queue="${queue}",result="done"} (\\d+)$`, 'm').exec(metrics)?.[1] ?? 0,
+  );
 }
 
 /** The steps a program's source names. */

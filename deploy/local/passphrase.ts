@@ -26,11 +26,12 @@ async function passphrase(fresh: boolean, signal: AbortSignal): Promise<string> 
 
 async function ask(question: string, signal: AbortSignal): Promise<string> {
   const unseen = new Writable({ write: (_chunk, _encoding, done) => done() });
-  process.stderr.write(question);
   const terminal = createInterface({ input: process.stdin, output: unseen, terminal: true, historySize: 0 });
   const { promise: gone, reject } = Promise.withResolvers<never>();
   terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   terminal.once('close', () => reject(new DeployError('USAGE', 'no passphrase was given')));
+  // Only now does the terminal itself show nothing: whoever is asked may type at once.
+  process.stderr.write(question);
   try {
     return await Promise.race([terminal.question('', { signal }), gone]);
   } finally {

@@ -83,7 +83,7 @@ describe('what several processes share', () => {
 
   it('is locked until the process that holds it ends, even by force', async () => {
     const file = join(folder, 'lock');
-    const holder = fork(new URL('./fixture/lock-holder.ts', import.meta.url), [file]);
+    const holder = fork(new URL('./fixture/lock-process.ts', import.meta.url), [file]);
     await new Promise((resolve) => holder.once('message', resolve));
     expect(FileLock.tryTake(file)).toBeUndefined();
     await expect(FileLock.take(file, AbortSignal.timeout(60))).rejects.toThrow();

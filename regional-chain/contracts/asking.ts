@@ -204,8 +204,9 @@ async function settleLegs(ctx: Context, entry: RequestEntry, legs: readonly Leg[
 /** A home's word replaces that there was none; a second, other word of it stays visible beside the first. */
 export function supersede(known: Leg, leg: Leg): Leg {
   if (known.outcome === 'failed') return leg.outcome === 'failed' ? known : { ...leg, failedAt: known.at };
-  if (leg.outcome === 'failed' || leg.transactionId === known.transactionId || known.conflict !== undefined)
-    return known;
+  // The main chain states an absence as often as it is asked: a second statement contradicts nothing.
+  if (leg.region === MAIN || leg.outcome === 'failed' || leg.transactionId === known.transactionId) return known;
+  if (known.conflict !== undefined) return known;
   return { ...known, conflict: leg.transactionId };
 }
 

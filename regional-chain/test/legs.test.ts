@@ -18,3 +18,9 @@ test('a second, other word of a home never takes the place of the first, and sta
   expect(forked).toEqual({ ...denied, conflict: 'r' });
   expect(supersede(forked, { ...released, transactionId: 'x' })).toBe(forked);
 });
+
+test('a second statement of the main chain that no region holds the patient contradicts nothing', () => {
+  const absent: Leg = { region: 'main', outcome: 'absent', at: 2, transactionId: 'a' };
+  expect(supersede(absent, { ...absent, at: 3, transactionId: 'b' })).toBe(absent);
+  expect(supersede({ ...failed, region: 'main' }, absent)).toEqual({ ...absent, failedAt: 1 });
+});

@@ -15,7 +15,7 @@ export function demonstration(world: () => World): void {
     timeout: SLOW_MS,
   }, async () => {
     const temporary = world().path('tmp');
-    await mkdir(temporary);
+    await mkdir(temporary, { recursive: true });
     const own = world().path('scan.dcm');
     await writeFile(own, randomBytes(3_000_000));
     const { exitCode, stdout, stderr } = await runScript(DEMO, ['--', '--file', own], {
@@ -40,6 +40,7 @@ export function demonstration(world: () => World): void {
 
   it('tidies up when it is interrupted', { timeout: SLOW_MS }, async () => {
     const temporary = world().path('tmp');
+    await mkdir(temporary, { recursive: true });
     const { exitCode } = await runScript(DEMO, [], {
       env: { TMPDIR: temporary },
       onStdout: (piece, child) => {

@@ -75,7 +75,10 @@ export function leaks(world: () => World): void {
 
   it('starts again without recorders, on the same ports', { timeout: SLOW_MS }, async () => {
     await world().stopRecording();
-    await world().terminal.json(['up']);
+    const { regions } = await world().terminal.json<{ regions: { relay: string }[] }>(['up']);
+    const { layout } = await world().actors();
+    expect(regions.map(({ relay }) => relay)).toEqual([layout.url('region-a/relay'), layout.url('region-b/relay')]);
+    expect(layout.port('region-a/relay')).toBe(Number(layout.address('region-a/relay').split(':')[1]));
   });
 }
 

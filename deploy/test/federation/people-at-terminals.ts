@@ -5,7 +5,9 @@ import { CLI, PASSPHRASE } from '../fixture/command-line.ts';
 import type { World } from '../fixture/world.ts';
 
 const SLOW_MS = 60_000;
-const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+/** script(1) of util-linux runs a command on a terminal of its own. */
+const SCRIPT = 'script';
+const hasScript = spawnSync(SCRIPT, ['-qec', 'true', '/dev/null']).status === 0;
 
 /** What only a person at a terminal meets. */
 export function peopleAtTerminals(world: () => World): void {
@@ -52,7 +54,7 @@ export function peopleAtTerminals(world: () => World): void {
     keys: string,
   ): Promise<{ exitCode: number | null; screen: string }> {
     const command = [process.execPath, CLI, '--state', world().state, ...args].map((word) => `'${word}'`).join(' ');
-    const child = spawn('script', ['-qec', command, '/dev/null'], {
+    const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], {
       env: { ...process.env, YILIAN_PASSPHRASE: '', TERM: 'xterm' },
     });
     let screen = '';

@@ -25,7 +25,7 @@ export function starting(world: () => World): void {
     expect(exitCode).toBe(130);
     expect(stderr).toContain('INTERRUPTED');
     expect(before?.processes.length).toBeGreaterThan(3);
-    expect(living([...(before ? [before, ...before.processes] : [])])).toEqual([]);
+    expect(living(before ? [before, ...before.processes] : [])).toEqual([]);
     expect(await lastRunning(world().state)).toBeUndefined();
   });
 
