@@ -85,7 +85,7 @@ test('of five hundred races between a revocation and a decision, none ends relea
     expect(decided).toBeLessThan(place.get(`revoked ${grantId}`) ?? -1);
   }
   for (const { requestId } of refused) expect(place.has(`outcome ${requestId}`)).toBe(false);
-});
+}, 60_000);
 
 test('one request that many relays bring at once is decided once', async () => {
   const doctor = await stage.doctor();
