@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import {
   Checkpoint,
   fromBase64url,
@@ -12,7 +12,6 @@ import {
 } from '@yilian/protocol';
 import { Type } from 'typebox';
 import { foundation, parseArgument, putRegion, regionOf, requireRecent, requireRole } from './chain.ts';
-import { ChainContract } from './chain-contract.ts';
 
 /** A region's accepted checkpoint. */
 type Anchored = SignedBy<typeof Checkpoint>;

@@ -1,9 +1,8 @@
-import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
 import { Hash, Pseudonym, parseOutcomeProof, parser, RegionId } from '@yilian/protocol';
 import { Type } from 'typebox';
 import { foundation, parseArgument, regionOf, requireRole } from './chain.ts';
-import { ChainContract } from './chain-contract.ts';
 
 const parseAnnouncement = parser(
   'announcement',

@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import {
   identifyAny,
   PatientKey,
@@ -10,7 +10,6 @@ import {
   requireKeySignature,
 } from '@yilian/protocol';
 import { foundation, parseArgument, regionOf, requireRecent, requireRole } from './chain.ts';
-import { ChainContract } from './chain-contract.ts';
 
 const parsePseudonym = parser('pseudonym', Pseudonym);
 

@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import {
   documentId,
   parseGenesis,
@@ -22,7 +22,6 @@ import {
   requireRole,
   type ScopeState,
 } from './chain.ts';
-import { ChainContract } from './chain-contract.ts';
 
 const change = <K extends string, E extends Parameters<typeof Type.Optional>[0]>(kind: K, entry: E) =>
   Type.Object({ kind: Type.Literal(kind), entry }, { additionalProperties: false });

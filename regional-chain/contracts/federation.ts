@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { type Outcome as Proven, verifyOutcome } from '@yilian/ledger/verify';
 import {
   parseGenesis,
@@ -11,7 +11,6 @@ import {
 } from '@yilian/protocol';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { ChainContract } from './chain-contract.ts';
 import {
   type Foundation,
   foundation,

@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import {
   DestructionReceipt,
   documentId,
@@ -7,7 +7,6 @@ import {
   requireKeySignature,
   type SignedBy,
 } from '@yilian/protocol';
-import { ChainContract } from './chain-contract.ts';
 import type { GrantState } from './consent.ts';
 import { patientOf, scopeKeyOf } from './patients.ts';
 import { adoptKeyCertificate } from './practitioners.ts';

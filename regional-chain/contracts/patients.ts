@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
 import { PublicKey } from '@yilian/pre';
 import {
@@ -13,7 +13,6 @@ import {
   type SignedBy,
 } from '@yilian/protocol';
 import { type Static, Type } from 'typebox';
-import { ChainContract } from './chain-contract.ts';
 import { requireScope } from './federation.ts';
 import { hasRecords } from './record-index.ts';
 import {

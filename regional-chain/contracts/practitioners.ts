@@ -1,7 +1,6 @@
-import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
 import { documentId, KeyCertificate, requireKeySignature, type SignedBy } from '@yilian/protocol';
-import { ChainContract } from './chain-contract.ts';
 import {
   documentArgument,
   foundation,

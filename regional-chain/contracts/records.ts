@@ -1,4 +1,4 @@
-import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { headerCapsule } from '@yilian/pre';
 import {
   digest,
@@ -12,7 +12,6 @@ import {
   type SignedBy,
 } from '@yilian/protocol';
 import { Type } from 'typebox';
-import { ChainContract } from './chain-contract.ts';
 import { patientOf, scopeKeyOf, unindexedKey } from './patients.ts';
 import { listRecord, unlistRecord } from './record-index.ts';
 import {

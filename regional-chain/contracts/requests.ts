@@ -1,7 +1,6 @@
-import { type Context, refuse } from '@yilian/ledger/contract';
+import { ChainContract, type Context, refuse } from '@yilian/ledger/contract';
 import { accessPage } from './accesses.ts';
 import { ask, failLeg, mirrorOutcomes, pendingRequests, recordAbsence } from './asking.ts';
-import { ChainContract } from './chain-contract.ts';
 import { decideRequest, declineRequest } from './deciding.ts';
 import { pageOf, releaseBy, releasePage } from './paging.ts';
 import { receiptsOf, recordReceipts } from './receipts.ts';
