@@ -186,8 +186,8 @@ async function query(
   const relays = (phase: string): number =>
     before.reduce((sum, sums, index) => sum + spent(sums, after[index] ?? sums, phase), 0);
   // Across regions the legs set out when the orderer has `ask`; inside one, `ask` is the decision itself.
-  const ledger = relays('lookup') + (kind === 'cross' ? relays('ordered') + relays('decide') : relays('ask'));
-  const [shares, checks] = [relays('assemble'), relays('verify')];
+  const ledger = kind === 'cross' ? relays('ordered') + relays('decide') : relays('ask');
+  const [shares, checks] = [relays('shares'), relays('verify')];
   return {
     total: opened - start,
     ask: asked - start,
@@ -195,7 +195,7 @@ async function query(
     verify: verified - answered,
     open: opened - verified,
     ...(phased && {
-      'ledger on the path': ledger,
+      'ledger commits on the path': ledger,
       'proxies: shares': shares,
       'relay: own share': answered - start - ledger - shares - checks,
     }),
@@ -237,12 +237,12 @@ function print(result: {
 }): void {
   const { cpu, cores, node, commit } = result.machine;
   console.log(`${cpu}, ${cores} cores, Node ${node}, commit ${commit}; milliseconds\n`);
-  console.log('query   record  grant    phase                  n     p50     p95     p99');
+  console.log('query   record  grant    phase                          n     p50     p95     p99');
   for (const { kind, record, grant: how, phases } of result.cells) {
     for (const [phase, { n, p50, p95, p99 }] of Object.entries(phases)) {
       const figures = [p50, p95, p99].map((value) => value.toFixed(1).padStart(8)).join('');
       console.log(
-        `${kind.padEnd(8)}${record.padEnd(8)}${how.padEnd(9)}${phase.padEnd(20)}${String(n).padStart(4)}${figures}`,
+        `${kind.padEnd(8)}${record.padEnd(8)}${how.padEnd(9)}${phase.padEnd(28)}${String(n).padStart(4)}${figures}`,
       );
     }
   }

@@ -90,9 +90,9 @@ describe('watching a request', () => {
     const client = relay(({ pathname }) =>
       pathname.endsWith('/events')
         ? events(event(status('pending', 'released')), event(status('denied', 'released')))
-        : Response.json(status('pending', 'pending')),
+        : Response.json({ code: 'UNASKED', message: 'events say it all' }, { status: 400 }),
     );
-    expect(await watched(client)).toEqual(['pending,pending', 'pending,released', 'denied,released']);
+    expect(await watched(client)).toEqual(['pending,released', 'denied,released']);
   });
 
   test('falls back on asking again when there are no events', async () => {

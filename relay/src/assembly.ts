@@ -2,6 +2,7 @@ import { digest, fromBase64url, type Outcome, parser, type Release, toBase64url 
 import { ReleaseReply, type Share } from '@yilian/proxy/api';
 import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
 import { parseCid, type Vault } from '@yilian/vault';
+import QuickLRU from 'quick-lru';
 import type { Answer } from './api.ts';
 import { gather, type Witnesses } from './attestations.ts';
 import { RelayError } from './errors.ts';
@@ -26,9 +27,16 @@ const BODIES_TIMEOUT_MS = 2000;
 export class Assembly {
   readonly #options: AssemblyOptions;
   readonly #running = new Map<string, Promise<Answer>>();
+  /** Decisions this relay had committed; they never change. */
+  readonly #decided = new QuickLRU<string, PageEntry>({ maxSize: 1000 });
 
   constructor(options: AssemblyOptions) {
     this.#options = options;
+  }
+
+  /** Spares a look at the chain for what this relay has just committed there. */
+  note(requestId: string, entry: PageEntry): void {
+    this.#decided.set(requestId, entry);
   }
 
   /**
@@ -45,7 +53,10 @@ export class Assembly {
   async #assemble(requestId: string, page: number): Promise<Answer> {
     const { chain, region, holders, metrics } = this.#options;
     const done = metrics.phase('assemble');
-    const entry = page === 0 ? await chain.outcome(requestId) : await chain.pageOf(requestId, page);
+    const entry =
+      page > 0
+        ? await chain.pageOf(requestId, page)
+        : (this.#decided.get(requestId) ?? (await chain.outcome(requestId)));
     const { release } = entry.outcome;
     const [{ proof, shares }, headers, bodies] = await Promise.all([
       this.#release(requestId, entry),
@@ -58,18 +69,23 @@ export class Assembly {
 
   /** Asks every proxy for its share and its attestation; the first that suffice are taken. */
   async #release(requestId: string, { outcome, transactionId }: PageEntry) {
-    const { proxies } = this.#options;
+    const { proxies, metrics } = this.#options;
     const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
     if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };
-    const ballot = await proxies.ballot(transactionId);
+    const counting = proxies.ballot(transactionId);
+    counting.catch(() => undefined);
     const shares = new Map<string, Share>();
+    const done = metrics.phase('shares');
     await gather(await proxies.list(), async (witness, signal) => {
       const order = { requestId, transactionId };
       const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
+      const ballot = await counting;
       ballot.add(witness, reply.attestation);
       if (reply.share.mspId === witness.mspId) shares.set(witness.mspId, reply.share);
       return ballot.complete && suffices(outcome, shares);
     });
+    done();
+    const ballot = await counting;
     if (!suffices(outcome, shares)) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
     return {
       proof: ballot.complete ? ballot.proof() : await proxies.prove(transactionId),

@@ -19,6 +19,7 @@ import {
   trustsAt,
 } from '@yilian/protocol';
 import { AttestReply } from '@yilian/proxy/api';
+import QuickLRU from 'quick-lru';
 import type { Static } from 'typebox';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError } from './errors.ts';
@@ -48,13 +49,12 @@ const WITNESS_TIMEOUT_MS = 5000;
 /** Re-encrypting a page of 200 records takes a proxy seconds. */
 const RELEASE_TIMEOUT_MS = 15_000;
 const MAX_REPLY_BYTES = 256 * 1024;
-const MAX_CACHED = 512;
 const MAX_CACHED_CHARACTERS = 65_536;
 
 /** The witnesses of one network: whoever signs what its organisations' peers have committed. */
 export class Witnesses {
   readonly #options: WitnessesOptions;
-  readonly #proofs = new Map<string, OutcomeProof>();
+  readonly #proofs = new QuickLRU<string, OutcomeProof>({ maxSize: 512 });
 
   constructor(options: WitnessesOptions) {
     this.#options = options;
@@ -103,7 +103,6 @@ export class Witnesses {
       return ballot.complete;
     });
     const proof = ballot.proof();
-    if (this.#proofs.size >= MAX_CACHED) this.#proofs.clear();
     if (proof.envelope.length <= MAX_CACHED_CHARACTERS) this.#proofs.set(key, proof);
     return proof;
   }

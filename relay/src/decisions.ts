@@ -3,6 +3,7 @@ import {
   documentId,
   identify,
   KeyCertificate,
+  type Outcome,
   ProtocolError,
   parser,
   parseSigned,
@@ -104,8 +105,8 @@ export class Decisions {
     const signal = await this.#decide(request, keyCertificate, requestId, again === true);
     done();
     failpoint('decide.committed');
-    await quota.leave(requestId);
     await signals.send(requestId, signal);
+    await quota.leave(requestId);
     return 'done';
   }
 
@@ -129,10 +130,11 @@ export class Decisions {
     return documentId(Request.type, request.document);
   }
 
+  /** A question that waits for consent is not decided again each time it is asked. */
   async #known(request: SignedRequest, requestId: string): Promise<AskReply | undefined> {
     const { chain } = this.#options;
-    if (await this.#decided(requestId)) return this.#reply(requestId, { kind: 'decided' });
     if (!request.document.waitForConsent || Date.now() > request.document.notAfter) return undefined;
+    if (await this.#decided(requestId)) return this.#reply(requestId, { kind: 'decided' });
     const waiting = await chain.waiting(request.document.pseudonym);
     return waiting.some((entry) => entry.requestId === requestId) ? { state: 'waiting' } : undefined;
   }
@@ -159,14 +161,15 @@ export class Decisions {
     requestId: string,
     again: boolean,
   ): Promise<Signal> {
-    const { chain, mirrors, heights } = this.#options;
+    const { assembly, chain, mirrors, heights } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
       try {
-        if (await this.#decided(requestId)) return { kind: 'decided' };
         const height = await heightFor(request.document, this.#options, attempt > 0);
-        const { result } = await chain.decide(request, keyCertificate, height);
-        const { waiting } = JSON.parse(Buffer.from(result).toString()) as { waiting?: boolean };
-        return { kind: waiting === true ? 'waiting' : 'decided' };
+        const { result, transactionId } = await chain.decide(request, keyCertificate, height);
+        const outcome = outcomeOf(result);
+        if (outcome === undefined) return { kind: 'waiting' };
+        assembly.note(requestId, { outcome, transactionId });
+        return { kind: 'decided' };
       } catch (error) {
         const code = refusalOf(error);
         if (code === 'DECIDED') return { kind: 'decided' };
@@ -193,13 +196,21 @@ export class Decisions {
   }
 }
 
-/** The signed height a decision needs when the mirror of the requesting region is not young by itself. */
+/** The outcome a committed `decide` returned; undefined when the request waits for consent. */
+export function outcomeOf(result: Uint8Array): Outcome | undefined {
+  const value = JSON.parse(Buffer.from(result).toString()) as Outcome | { readonly waiting: true };
+  return 'waiting' in value ? undefined : value;
+}
+
+/** The signed height a decision rests on: one at hand, else a new one where the mirror is not young by itself. */
 export async function heightFor(
   request: Request,
   { chain, region, heights }: Pick<DecisionsOptions, 'chain' | 'region' | 'heights'>,
   renewed: boolean,
 ): Promise<SignedMainHeight | undefined> {
   if (request.region === region) return undefined;
+  const atHand = renewed ? undefined : heights.atHand(request.minMainHeight);
+  if (atHand !== undefined) return atHand;
   const mirror = await chain.mirrorOf(request.region);
   const young = Date.now() - mirror.mainTime <= MIRROR_FRESH_MS && mirror.mainHeight >= request.minMainHeight;
   return young && !renewed ? undefined : heights.current(request.minMainHeight);

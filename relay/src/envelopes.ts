@@ -13,6 +13,7 @@ import {
   type SignedBy,
   signDocument,
 } from '@yilian/protocol';
+import QuickLRU from 'quick-lru';
 import type { Directory } from './directory.ts';
 import { RelayError } from './errors.ts';
 import type { RedisConnections } from './redis.ts';
@@ -37,6 +38,8 @@ export interface Opened {
 /** How far the number of an envelope may be behind the highest of its pair: envelopes overtake each other. */
 const SEQUENCE_WINDOW = 100_000;
 const LIFETIME_MS = 30_000;
+const RESERVED = 100;
+const RESERVED_MS = 10_000;
 const SEQUENCE_TTL_MS = 7 * 86_400_000;
 /** Numbers after a loss of Redis must be higher than all before: they start from the clock, in microseconds. */
 const SEQUENCE_START = () => Date.now() * 1000;
@@ -44,6 +47,7 @@ const SEQUENCE_START = () => Date.now() * 1000;
 /** Signs what the relay says and judges what relays say to it. */
 export class Envelopes {
   readonly #options: EnvelopesOptions;
+  readonly #reserved = new QuickLRU<string, number[]>({ maxSize: 1000, maxAge: RESERVED_MS });
 
   constructor(options: EnvelopesOptions) {
     this.#options = options;
@@ -123,12 +127,22 @@ export class Envelopes {
   }
 
   async #nextSequence(to: string): Promise<number> {
+    const known = this.#reserved.get(to);
+    if (known !== undefined && known.length > 0) return known.shift() as number;
+    const numbers = await this.#reserve(to);
+    const next = numbers.shift() as number;
+    this.#reserved.set(to, numbers);
+    return next;
+  }
+
+  /** Numbers for a while, so that Redis is not asked for each. Soon given up: they must not fall far behind others'. */
+  async #reserve(to: string): Promise<number[]> {
     const { commands, prefix } = this.#options.redis;
     const key = `${prefix}:sequence:to:${to}`;
-    const results = await commands.multi().set(key, String(SEQUENCE_START()), 'NX').incr(key).exec();
-    const value = Number(results?.[1]?.[1]);
-    if (!Number.isSafeInteger(value)) throw new RelayError('QUEUE_UNAVAILABLE', 'Redis is not answering');
-    return value;
+    const results = await commands.multi().set(key, String(SEQUENCE_START()), 'NX').incrby(key, RESERVED).exec();
+    const last = Number(results?.[1]?.[1]);
+    if (!Number.isSafeInteger(last)) throw new RelayError('QUEUE_UNAVAILABLE', 'Redis is not answering');
+    return Array.from({ length: RESERVED }, (_, index) => last - RESERVED + 1 + index);
   }
 }
 

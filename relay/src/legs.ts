@@ -2,6 +2,7 @@ import type { MainChain } from '@yilian/main-chain';
 import { documentId, Hash, parser, parseSigned, RegionId, Request, type SignedBy } from '@yilian/protocol';
 import type { Leg, RegionalChain } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
+import QuickLRU from 'quick-lru';
 import { type Static, Type } from 'typebox';
 import type { Answers, LegNote } from './answers.ts';
 import { type Answer, AskReply } from './api.ts';
@@ -9,6 +10,7 @@ import type { Directory } from './directory.ts';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
+import type { KeyCertificates } from './key-certificates.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutcomeMirror } from './outcome-mirror.ts';
 import { backoffMs, nameOf, type Queues, type Task, type Verdict } from './queues.ts';
@@ -22,6 +24,7 @@ export interface LegsOptions {
   readonly chain: RegionalChain;
   readonly main: MainChain;
   readonly directory: Directory;
+  readonly keyCertificates: KeyCertificates;
   readonly envelopes: Envelopes;
   readonly answers: Answers;
   readonly outcomes: OutcomeMirror;
@@ -55,15 +58,19 @@ const REFUSED_PAUSE_MS = 30_000;
 /** Requesting side: puts a question to one home region until there is a final word. */
 export class Legs {
   readonly #options: LegsOptions;
+  /** Questions this relay had ordered a moment ago, by leg: the first to ask need not look for them on the chain. */
+  readonly #ordered = new QuickLRU<string, SignedRequest>({ maxSize: 1000 });
 
   constructor(options: LegsOptions) {
     this.#options = options;
   }
 
-  /** Queues a leg unless it is queued. @throws QUEUE_UNAVAILABLE */
+  /** Queues a leg unless it is queued. `request` is what the own chain's orderer has just taken. @throws QUEUE_UNAVAILABLE */
   async start(requestId: string, region: string, request?: SignedRequest): Promise<void> {
+    const leg = legName({ requestId, region });
+    if (request !== undefined) this.#ordered.set(leg, request);
     const data = { requestId, region, ...(request === undefined ? {} : { request }) };
-    await this.#options.queues.add('legs', 'leg', `${requestId}:${region}`, data);
+    await this.#options.queues.add('legs', 'leg', leg, data);
   }
 
   async run({ data, attempt }: Task): Promise<Verdict> {
@@ -83,6 +90,9 @@ export class Legs {
   /** The chain's word on the request; before its commit, what the job carries, checked like any stranger's. */
   async #request(job: LegJob): Promise<{ request?: SignedRequest; legs: readonly Leg[]; committed: boolean }> {
     const { chain, main } = this.#options;
+    const ordered = this.#ordered.get(legName(job));
+    if (this.#ordered.delete(legName(job)) && ordered !== undefined)
+      return { request: ordered, legs: [], committed: false };
     try {
       const entry = await chain.request(job.requestId);
       if (!entry.homes.includes(job.region)) throw new RelayError('JOB_INVALID', 'the request does not go there');
@@ -99,9 +109,9 @@ export class Legs {
   }
 
   async #ask(job: LegJob, request: SignedRequest, attempt: number): Promise<Verdict> {
-    const { chain, directory, metrics, log } = this.#options;
+    const { keyCertificates, directory, metrics, log } = this.#options;
     const { requestId, region } = job;
-    const { signed: keyCertificate } = await chain.keyCertificate(request.document.keyCertificate);
+    const keyCertificate = await keyCertificates.of(request.document.keyCertificate);
     const body = { request, keyCertificate };
     let note: Omit<LegNote, 'at'> = { state: 'unreachable' };
     let again = backoffMs(attempt);
@@ -191,6 +201,10 @@ export async function askHome(
   } catch (cause) {
     throw new RelayError('ANSWER_INVALID', 'malformed', { cause });
   }
+}
+
+function legName({ requestId, region }: Pick<LegJob, 'requestId' | 'region'>): string {
+  return `${requestId}:${region}`;
 }
 
 function jobOf(data: unknown): LegJob {

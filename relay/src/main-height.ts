@@ -40,12 +40,16 @@ export class MainHeights {
     return this.#newest === undefined || Date.now() - this.#newest.document.at > RENEW_AFTER_MS;
   }
 
-  /** A signed height of at least `minHeight`, at most 30 s old. @throws ATTESTATIONS_MISSING VIEW_STALE */
-  async current(minHeight = 0): Promise<SignedMainHeight> {
+  /** The newest, if it is at least `minHeight` and at most 30 s old. */
+  atHand(minHeight: number): SignedMainHeight | undefined {
     const known = this.#newest;
-    const fresh =
-      known !== undefined && Date.now() - known.document.at <= MAX_AGE_MS && known.document.height >= minHeight;
-    return fresh ? known : this.renew();
+    if (known === undefined || Date.now() - known.document.at > MAX_AGE_MS) return undefined;
+    return known.document.height >= minHeight ? known : undefined;
+  }
+
+  /** A signed height of at least `minHeight`, at most 30 s old. @throws ATTESTATIONS_MISSING VIEW_STALE */
+  async current(minHeight: number): Promise<SignedMainHeight> {
+    return this.atHand(minHeight) ?? this.renew();
   }
 
   /** @throws ATTESTATIONS_MISSING VIEW_STALE */

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** What a cross-region query spends its time on. */
-export type Phase = 'lookup' | 'ordered' | 'ask' | 'leg' | 'verify' | 'decide' | 'assemble' | 'mirror' | 'prove';
+export type Phase = 'lookup' | 'ordered' | 'ask' | 'leg' | 'verify' | 'decide' | 'assemble' | 'shares' | 'mirror';
 const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** One relay's figures. No label names a patient, a person or a request. */

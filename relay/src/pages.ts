@@ -8,6 +8,7 @@ import { heightFor } from './decisions.ts';
 import type { Directory } from './directory.ts';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError, refusalOf } from './errors.ts';
+import type { KeyCertificates } from './key-certificates.ts';
 import { askHome } from './legs.ts';
 import type { MainHeights } from './main-height.ts';
 import type { Metrics } from './metrics.ts';
@@ -19,6 +20,7 @@ export interface PagesOptions {
   readonly region: string;
   readonly chain: RegionalChain;
   readonly directory: Directory;
+  readonly keyCertificates: KeyCertificates;
   readonly envelopes: Envelopes;
   readonly answers: Answers;
   readonly assembly: Assembly;
@@ -113,8 +115,8 @@ export class Pages {
     region: string,
     page: number,
   ): Promise<Answer> {
-    const { federation, chain, directory, metrics } = this.#options;
-    const { signed } = await chain.keyCertificate(request.keyCertificate);
+    const { federation, keyCertificates, directory, metrics } = this.#options;
+    const { document: grantee } = await keyCertificates.of(request.keyCertificate);
     const { relays, trusts } = await directory.activeRegion(region);
     let failure: unknown = new RelayError('REMOTE_UNREACHABLE', 'the region has no relay');
     for (const { url } of relays) {
@@ -122,7 +124,7 @@ export class Pages {
         const reply = await askHome(this.#options, { region, url, kind: 'page', body: { requestId, page } });
         if (reply.state === 'refused') throw new RelayError('PAGE_REFUSED', `${reply.code}: ${reply.message}`);
         if (reply.state !== 'decided') throw new RelayError('PAGE_PENDING', 'the home region is still at it');
-        const { key: receivingKey } = signed.document;
+        const { key: receivingKey } = grantee;
         const expected = { federation, region, requestId, request, receivingKey, page, trusts, at: Date.now() };
         verifyAnswer(reply.answer, expected);
         return reply.answer;

@@ -20,6 +20,7 @@ import { EventStreams } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { Health } from './health.ts';
 import { IndexEntries } from './index-entries.ts';
+import { KeyCertificates } from './key-certificates.ts';
 import { Legs } from './legs.ts';
 import { MainHeights } from './main-height.ts';
 import { Metrics } from './metrics.ts';
@@ -115,6 +116,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const heights = new MainHeights(federation, directory, attesters);
   const rotations = new Rotations(redis, attesters);
   const mirrors = new RegionMirrors({ chain, directory, attesters, rotations });
+  const keyCertificates = new KeyCertificates(chain);
   const assembly = new Assembly({ region, chain, proxies, vault, holders, metrics });
   const outcomes = new OutcomeMirror({ chain, answers, queues, signals, redis, metrics, log });
   const legs = new Legs({
@@ -123,6 +125,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     chain,
     main,
     directory,
+    keyCertificates,
     envelopes,
     answers,
     outcomes,
@@ -152,6 +155,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     region,
     chain,
     directory,
+    keyCertificates,
     envelopes,
     answers,
     assembly,
@@ -179,6 +183,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     region,
     chain,
     main,
+    keyCertificates,
     answers,
     assembly,
     legs,

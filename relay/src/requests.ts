@@ -2,12 +2,15 @@ import type { MainChain } from '@yilian/main-chain';
 import { documentId, Request, type SignedBy } from '@yilian/protocol';
 import type { Leg, OutcomeEntry, RegionalChain, RequestEntry } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
+import QuickLRU from 'quick-lru';
 import type { Absences } from './absences.ts';
 import type { Answers, LegNote } from './answers.ts';
 import type { Answer, AnswerReply, LegStatus, RequestAccepted, RequestStatus } from './api.ts';
 import type { Assembly } from './assembly.ts';
+import { outcomeOf } from './decisions.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
+import type { KeyCertificates } from './key-certificates.ts';
 import type { Legs } from './legs.ts';
 import type { Metrics } from './metrics.ts';
 import { nameOf, type Queues } from './queues.ts';
@@ -19,6 +22,7 @@ export interface RequestsOptions {
   readonly region: string;
   readonly chain: RegionalChain;
   readonly main: MainChain;
+  readonly keyCertificates: KeyCertificates;
   readonly answers: Answers;
   readonly assembly: Assembly;
   readonly legs: Legs;
@@ -30,12 +34,18 @@ export interface RequestsOptions {
   readonly maxLegs: number;
 }
 
+/** The leg of a question about a patient no region is known to hold. */
+const MAIN = 'main';
+/** Homes may become more: an old list is looked up again. */
+const ASKED_MS = 10_000;
 const FINAL = new Set<LegStatus['state']>(['released', 'denied', 'absent', 'expired', 'failed']);
 
 /** Requesting side: takes practitioners' questions and says where they stand. The chain is the truth. */
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #submitting = new Map<string, number>();
+  /** Homes of questions this relay has just recorded: so soon after, what is noted of their legs is all there is. */
+  readonly #asked = new QuickLRU<string, readonly string[]>({ maxSize: 1000, maxAge: ASKED_MS });
 
   constructor(options: RequestsOptions) {
     this.#options = options;
@@ -47,42 +57,61 @@ export class Requests {
    * @throws REGION_MISMATCH FEDERATION_MISMATCH BUSY QUEUE_UNAVAILABLE, or what the contract refuses
    */
   async submit(request: SignedRequest): Promise<RequestAccepted> {
-    const { federation, region, chain, main, metrics } = this.#options;
+    const { federation, region, keyCertificates, main, metrics } = this.#options;
     const { document } = request;
     if (document.federation !== federation) throw new RelayError('FEDERATION_MISMATCH', 'another federation’s request');
     if (document.region !== region) throw new RelayError('REGION_MISMATCH', 'another region’s request');
     const requestId = documentId(Request.type, document);
     failpoint('request.received');
-    const { signed: keyCertificate } = await chain.keyCertificate(document.keyCertificate);
+    const keyCertificate = await keyCertificates.of(document.keyCertificate);
     using _place = this.#enter(keyCertificate.document.mspId);
-    await this.#requireRoom();
     const lookedUp = metrics.phase('lookup');
-    const homes = await main.lookup(document.pseudonym);
+    const [homes] = await Promise.all([main.lookup(document.pseudonym), this.#requireRoom()]);
     lookedUp();
     const asked = metrics.phase('ask');
     const transactionId = await this.#record(requestId, request, homes);
     asked();
     failpoint('request.committed');
+    if (homes.length > 0 && !homes.includes(region)) this.#asked.set(requestId, homes);
     return { requestId, transactionId, homes };
   }
 
   /** Where every leg stands. @throws the contract's REQUEST_UNKNOWN */
   async status(requestId: string): Promise<RequestStatus> {
-    return (await this.#look(requestId)).status;
+    const { chain, answers, region } = this.#options;
+    const noted = answers.notes(requestId).catch(() => undefined);
+    const asked = this.#asked.get(requestId);
+    const fresh = asked && (await noted);
+    if (asked && fresh)
+      return statusOf(
+        requestId,
+        asked.map((home) => legOf(home, undefined, fresh.get(home))),
+      );
+    const [entry, notes] = await Promise.all([chain.request(requestId), noted]);
+    const expected = entry.homes.length === 0 ? [MAIN] : entry.homes;
+    const legs = await Promise.all(
+      expected.map(async (home) => {
+        if (home === region) return this.#ownLeg(requestId, entry);
+        const settled = entry.legs.find((leg) => leg.region === home);
+        return legOf(home, settled, notes?.get(home));
+      }),
+    );
+    return statusOf(requestId, legs);
   }
 
   /** What has come so far. Answers that were here and are gone are fetched again. @throws REQUEST_UNKNOWN */
   async answer(requestId: string): Promise<AnswerReply> {
     const { answers, region } = this.#options;
-    const { status, entry } = await this.#look(requestId);
+    const status = await this.status(requestId);
     const found: Answer[] = [];
     for (const leg of status.legs) {
-      if (!FINAL.has(leg.state) || leg.state === 'failed' || leg.region === 'main') continue;
+      if (!isDecided(leg) || leg.region === MAIN) continue;
       const answer = leg.region === region ? await this.#own(requestId) : await this.#foreign(requestId, leg.region);
       if (answer !== undefined) found.push(answer);
     }
-    const absence = entry.homes.length === 0 ? await answers.loadAbsence(requestId).catch(() => undefined) : undefined;
-    if (absence === undefined && status.legs.some((leg) => leg.region === 'main' && FINAL.has(leg.state)))
+    const unindexed = status.legs.find((leg) => leg.region === MAIN);
+    const absence = unindexed && (await answers.loadAbsence(requestId).catch(() => undefined));
+    if (absence === undefined && unindexed !== undefined && FINAL.has(unindexed.state))
       await this.#quietly(this.#options.absences.start(requestId));
     return { status, answers: found, ...(absence === undefined ? {} : { absence }) };
   }
@@ -102,8 +131,11 @@ export class Requests {
     }
     try {
       const { transactionId, result } = await chain.decide(request, undefined, undefined, homes, { onOrdered: setOut });
-      const { waiting } = JSON.parse(Buffer.from(result).toString()) as { waiting?: boolean };
-      if (waiting !== true) void this.#quietly(assembly.answer(requestId));
+      const outcome = outcomeOf(result);
+      if (outcome !== undefined) {
+        assembly.note(requestId, { outcome, transactionId });
+        void this.#quietly(assembly.answer(requestId));
+      }
       return transactionId;
     } catch (error) {
       if (refusalOf(error) !== 'DECIDED') throw error;
@@ -120,25 +152,6 @@ export class Requests {
         ? absences.start(requestId)
         : Promise.all(others.map((home) => legs.start(requestId, home, request))),
     );
-  }
-
-  async #look(requestId: string): Promise<{ status: RequestStatus; entry: RequestEntry & { legs: readonly Leg[] } }> {
-    const { chain, answers, region } = this.#options;
-    const entry = await chain.request(requestId);
-    const notes = await answers.notes(requestId).catch(() => new Map<string, LegNote>());
-    const expected = entry.homes.length === 0 ? ['main'] : entry.homes;
-    const legs = await Promise.all(
-      expected.map(async (home) =>
-        home === region
-          ? this.#ownLeg(requestId, entry)
-          : legOf(
-              home,
-              entry.legs.find((leg) => leg.region === home),
-              notes.get(home),
-            ),
-      ),
-    );
-    return { entry, status: { requestId, final: legs.every(({ state }) => FINAL.has(state)), legs } };
   }
 
   async #ownLeg(requestId: string, { signed }: RequestEntry): Promise<LegStatus> {
@@ -206,6 +219,15 @@ export class Requests {
   }
 }
 
+function statusOf(requestId: string, legs: LegStatus[]): RequestStatus {
+  return { requestId, final: legs.every(({ state }) => FINAL.has(state)), legs };
+}
+
+/** Whether a home, or the main chain, has said its word. */
+function isDecided({ state }: LegStatus): boolean {
+  return FINAL.has(state) && state !== 'failed';
+}
+
 /** The chain's word, else a final word this relay has verified and not yet mirrored, else where the leg stands. */
 function legOf(region: string, settled: Leg | undefined, note: LegNote | undefined): LegStatus {
   const noted =
@@ -218,6 +240,6 @@ function legOf(region: string, settled: Leg | undefined, note: LegNote | undefin
           ...(note.code === undefined ? {} : { code: note.code }),
         };
   if (settled === undefined) return noted;
-  const newer = settled.outcome === 'failed' && FINAL.has(noted.state) && noted.state !== 'failed';
+  const newer = settled.outcome === 'failed' && isDecided(noted);
   return newer ? noted : { region, state: settled.outcome, transactionId: settled.transactionId };
 }

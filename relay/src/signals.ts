@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { RedisConnections } from './redis.ts';
 
@@ -9,10 +10,15 @@ export type Signal =
   | { readonly kind: 'decided' | 'waiting' | 'pending' | 'changed' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
 
+/** Sender, request, signal. */
+const MESSAGE = /^(\S+) (\S+) (.+)$/s;
+
 export class Signals {
   readonly #redis: RedisConnections;
   readonly #channel: string;
   readonly #local = new EventEmitter().setMaxListeners(0);
+  /** Names this process among those that share the channel. */
+  readonly #self = randomUUID();
   readonly #waiting = new Set<() => void>();
 
   constructor(redis: RedisConnections) {
@@ -22,9 +28,10 @@ export class Signals {
 
   async start(): Promise<void> {
     this.#redis.subscriber.on('message', (_channel: string, message: string) => {
-      const separator = message.indexOf(' ');
+      const [, sender, requestId = '', signal = ''] = MESSAGE.exec(message) ?? [];
+      if (sender === this.#self) return;
       try {
-        this.#local.emit(message.slice(0, separator), JSON.parse(message.slice(separator + 1)) as Signal);
+        this.#local.emit(requestId, JSON.parse(signal) as Signal);
       } catch {
         // Not one of ours; Redis is not trusted.
       }
@@ -33,7 +40,9 @@ export class Signals {
   }
 
   async send(requestId: string, signal: Signal): Promise<void> {
-    await this.#redis.commands.publish(this.#channel, `${requestId} ${JSON.stringify(signal)}`).catch(() => 0);
+    this.#local.emit(requestId, signal);
+    const message = `${this.#self} ${requestId} ${JSON.stringify(signal)}`;
+    await this.#redis.commands.publish(this.#channel, message).catch(() => 0);
   }
 
   /** Lets everybody who waits go, at the end. */

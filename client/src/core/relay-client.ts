@@ -183,9 +183,9 @@ export class RelayClient {
     let heardAt = Date.now();
     let failure: Error | undefined;
     let last = '';
-    for (;;) {
+    for (let poll = false; ; poll = true) {
       try {
-        for await (const status of this.#statuses(requestId, signal)) {
+        for await (const status of this.#statuses(requestId, poll, signal)) {
           heardAt = Date.now();
           const text = JSON.stringify(status);
           if (text !== last) yield status;
@@ -202,12 +202,15 @@ export class RelayClient {
     }
   }
 
-  /** One poll, then one event stream if it is needed and there is one. */
-  async *#statuses(requestId: string, signal: AbortSignal | undefined): AsyncGenerator<RequestStatus> {
-    const status = await this.status(requestId, signal);
-    yield status;
-    if (status.final) return;
+  /** One event stream, which begins with where the request stands; one poll before it where streams may not come through. */
+  async *#statuses(requestId: string, poll: boolean, signal: AbortSignal | undefined): AsyncGenerator<RequestStatus> {
+    if (poll) {
+      const status = await this.status(requestId, signal);
+      yield status;
+      if (status.final) return;
+    }
     const stream = await this.#service.events(`/v1/requests/${encodeURIComponent(requestId)}/events`, signal);
+    if (stream === undefined && !poll) yield await this.status(requestId, signal);
     if (stream === undefined) return;
     for await (const data of readEvents(stream, 'status', IDLE_MS)) {
       const next = parseStatus(JSON.parse(data));
