@@ -13,7 +13,8 @@ import {
   Time,
   Url,
 } from './ids.ts';
-import { documentType } from './signed.ts';
+import type { Outcome } from './outcomes.ts';
+import { documentType, parseSigned } from './signed.ts';
 
 /** Where an organisation's proxy answers and the key patients seal their key fragments to. Signed by the proxy's certificate. */
 export const ProxyKey = documentType(
@@ -65,6 +66,23 @@ export const Revocation = documentType(
   ),
 );
 export type Revocation = Static<typeof Revocation.schema>;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Whether a committed `Grants:revoke` with this argument ended a grant that the outcome's release rests on: then no proxy
+ * carries the release out any more.
+ * @throws DOCUMENT_MALFORMED SyntaxError
+ */
+export function overtakes(argument: Uint8Array | undefined, outcome: Outcome): boolean {
+  const { document } = parseSigned(Revocation, JSON.parse(utf8.decode(argument)));
+  return (
+    document.federation === outcome.federation &&
+    document.region === outcome.region &&
+    document.pseudonym === outcome.pseudonym &&
+    outcome.scopes.some((scope) => scope.permitted && scope.grantId === document.grantId)
+  );
+}
 
 /** A proxy's word that the key fragments of a grant are gone. Signed by the proxy's certificate. */
 export const DestructionReceipt = documentType(

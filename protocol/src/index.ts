@@ -4,7 +4,7 @@ export { Checkpoint } from './checkpoints.ts';
 export { cfragContext, headerContext, kfragContext } from './contexts.ts';
 export { ENVELOPE_TTL_MS, Envelope, requireFresh } from './envelopes.ts';
 export { ProtocolError, type ProtocolErrorCode } from './errors.ts';
-export { DestructionReceipt, Grant, ProxyKey, Revocation } from './grants.ts';
+export { DestructionReceipt, Grant, overtakes, ProxyKey, Revocation } from './grants.ts';
 export {
   Bookmark,
   Cid,

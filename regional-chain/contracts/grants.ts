@@ -27,6 +27,8 @@ import { readAll } from './state.ts';
 export interface GrantEntry extends GrantState {
   readonly signed: SignedBy<typeof Grant>;
   readonly revocation?: SignedBy<typeof Revocation>;
+  /** The transaction that ended it. */
+  readonly revokedBy?: string;
   readonly destroyed: readonly SignedBy<typeof DestructionReceipt>[];
 }
 
@@ -104,7 +106,8 @@ export class GrantContract extends ChainContract {
     if (entry?.revokedAt !== undefined) return;
     if (entry === undefined) await putJson(ctx, revokedKey(ctx, grantId), { pseudonym, at });
     else {
-      const revoked: GrantEntry = { ...entry, revokedAt: at, revocation: signed };
+      const revokedBy = ctx.stub.getTxID();
+      const revoked: GrantEntry = { ...entry, revokedAt: at, revocation: signed, revokedBy };
       await putJson(ctx, grantKey(ctx, grantId), revoked);
     }
     ctx.stub.setEvent('revoked', new TextEncoder().encode(grantId));

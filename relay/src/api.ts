@@ -121,6 +121,8 @@ export const Answer = object({
   /** Key headers of the released records, in the release's order. */
   headers: Type.Array(object({ recordId: RecordId, header: Base64url(1400) }), { maxItems: 200 }),
   shares: Type.Array(Share, { maxItems: 64 }),
+  /** In place of shares: proofs of `Grants:revoke` transactions that overtook the release. */
+  revocations: Type.Optional(Type.Array(OutcomeProof, { minItems: 1, maxItems: 16 })),
   /** Trustless gateways that hold the bodies. */
   holders: Type.Array(Url, { maxItems: 16 }),
   /** Small sealed bodies that ride along, in any order. */

@@ -1,4 +1,12 @@
-import { digest, fromBase64url, type Outcome, parser, type Release, toBase64url } from '@yilian/protocol';
+import {
+  digest,
+  fromBase64url,
+  type Outcome,
+  type OutcomeProof,
+  parser,
+  type Release,
+  toBase64url,
+} from '@yilian/protocol';
 import { ReleaseReply, type Share } from '@yilian/proxy/api';
 import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
 import { parseCid, type Vault } from '@yilian/vault';
@@ -16,6 +24,8 @@ export interface AssemblyOptions {
   readonly holders: readonly string[];
   readonly metrics: Metrics;
 }
+
+type Released = Pick<Answer, 'proof' | 'shares' | 'revocations'>;
 
 const parseReply = parser('release reply', ReleaseReply);
 /** Sealed bodies this small ride along, this many bytes together. */
@@ -58,17 +68,20 @@ export class Assembly {
         ? await chain.pageOf(requestId, page)
         : (this.#decided.get(requestId) ?? (await chain.outcome(requestId)));
     const { release } = entry.outcome;
-    const [{ proof, shares }, headers, bodies] = await Promise.all([
+    const [released, headers, bodies] = await Promise.all([
       this.#release(requestId, entry),
       release === undefined ? [] : this.#headers(release),
       release === undefined ? [] : this.#bodies(release),
     ]);
     done();
-    return { region, proof, headers, shares, holders: [...holders], bodies };
+    return { region, ...released, headers, holders: [...holders], bodies };
   }
 
-  /** Asks every proxy for its share and its attestation; the first that suffice are taken. */
-  async #release(requestId: string, { outcome, transactionId }: PageEntry) {
+  /**
+   * Asks every proxy for its share and its attestation; the first that suffice are taken. When the patient revoked after
+   * the decision and before that, the revocation takes the shares' place.
+   */
+  async #release(requestId: string, { outcome, transactionId }: PageEntry): Promise<Released> {
     const { proxies, metrics } = this.#options;
     const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
     if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };
@@ -86,11 +99,23 @@ export class Assembly {
     });
     done();
     const ballot = await counting;
-    if (!suffices(outcome, shares)) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
+    if (!suffices(outcome, shares)) {
+      const revocations = await this.#revocations(outcome);
+      if (revocations.length === 0) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
+      return { proof: await proxies.prove(transactionId), shares: [], revocations };
+    }
     return {
       proof: ballot.complete ? ballot.proof() : await proxies.prove(transactionId),
       shares: [...shares.values()],
     };
+  }
+
+  /** Proofs that grants this release rests on were revoked. */
+  async #revocations({ scopes }: Outcome): Promise<OutcomeProof[]> {
+    const { chain, proxies } = this.#options;
+    const grantIds = new Set(scopes.flatMap((scope) => (scope.permitted ? [scope.grantId] : [])));
+    const grants = await Promise.all([...grantIds].map((grantId) => chain.grantEntry(grantId)));
+    return Promise.all(grants.flatMap(({ revokedBy }) => (revokedBy === undefined ? [] : proxies.prove(revokedBy))));
   }
 
   /** After a release's time, headers that were replaced are left out: the proof is still worth something. */

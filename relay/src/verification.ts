@@ -5,6 +5,7 @@ import {
   fromBase64url,
   identify,
   type Outcome,
+  overtakes,
   ProtocolError,
   parseOutcome,
   parseSigned,
@@ -84,7 +85,10 @@ function judge(answer: Answer, expected: Expected): Verified {
   );
   demand((outcome.outcome === 'released') === (outcome.release !== undefined), 'released without release');
   if (outcome.release === undefined) {
-    demand(answer.headers.length + answer.shares.length + answer.bodies.length === 0, 'nothing was released');
+    demand(
+      answer.headers.length + answer.shares.length + (answer.revocations ?? []).length + answer.bodies.length === 0,
+      'nothing was released',
+    );
   } else {
     demand(outcome.decidedAt <= request.notAfter, 'released after the request’s end');
     judgeRelease(answer, outcome, outcome.release, expected);
@@ -99,13 +103,18 @@ function askedIn(argument: Uint8Array | undefined, page: number | undefined): st
 }
 
 function judgeRelease(
-  { headers, shares, bodies }: Answer,
-  { scopes }: Outcome,
+  { headers, shares, revocations = [], bodies }: Answer,
+  outcome: Outcome,
   { records, receivingKey, usableUntil }: NonNullable<Outcome['release']>,
   { trusts, at, receivingKey: ownKey }: Expected,
 ): void {
   demand(receivingKey === ownKey, 'released to another key');
   const over = at > usableUntil;
+  for (const proof of revocations) {
+    const { args } = verifyOutcome(proof, trusts, { function: 'Grants:revoke' }, at);
+    demand(overtakes(args[0], outcome), 'the revocation is of another grant');
+  }
+  const due = !over && revocations.length === 0;
   demand(headers.length === records.length || (over && headers.length === 0), 'headers are missing');
   for (const [index, record] of headers.length === 0 ? [] : records.entries()) {
     const header = headers[index];
@@ -121,10 +130,10 @@ function judgeRelease(
     demand(attributes[ROLE_ATTRIBUTE] === 'proxy', 'a share is not a proxy’s');
   }
   const released = new Set(records.map(({ scope }) => scope));
-  for (const decision of scopes) {
+  for (const decision of outcome.scopes) {
     if (!decision.permitted || !released.has(decision.scope)) continue;
     const usable = decision.proxies.filter((mspId) => senders.has(mspId)).length;
-    demand(usable >= decision.threshold || over, 'shares are missing');
+    demand(usable >= decision.threshold || !due, 'shares are missing');
   }
   const sizes = new Map(records.map(({ recordId, sizeBytes }) => [recordId, sizeBytes]));
   let total = 0;

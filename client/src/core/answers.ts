@@ -2,7 +2,14 @@ import { documentId, type OutcomeProof, Request, type SignedBy, type Trust } fro
 import type { Answer, AnswerReply, LegState, LegStatus } from '@yilian/relay/api';
 import { ClientError, fault } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
-import { type ProvenAbsence, type ProvenOutcome, proveAbsence, proveDecision, requireAnswerTo } from './outcomes.ts';
+import {
+  type ProvenAbsence,
+  type ProvenOutcome,
+  proveAbsence,
+  proveDecision,
+  proveRevocation,
+  requireAnswerTo,
+} from './outcomes.ts';
 
 /** A leg whose home decided, with the proof; every further page of a release is a leg of its own. */
 export interface ProvenLeg extends ProvenOutcome {
@@ -13,6 +20,8 @@ export interface ProvenLeg extends ProvenOutcome {
   /** The home region's trust roots, and when (epoch milliseconds) the leg was held against them. */
   readonly trusts: readonly Trust[];
   readonly at: number;
+  /** Proven: the patient revoked after the decision and before the proxies carried it out. Nothing can be opened. */
+  readonly overtaken: boolean;
 }
 
 /**
@@ -150,7 +159,10 @@ function verifyLeg(view: FederationView, region: string, answer: Answer, check: 
     const proven = proveDecision(view, answer.proof, [check.at]);
     requireAnswerTo(check, view.federation, region, proven.outcome);
     const { outcome: state } = proven.outcome;
-    return { ...proven, region, state, answer, trusts: view.trusts(region), at: check.at };
+    const trusts = view.trusts(region);
+    const revocations = answer.revocations ?? [];
+    for (const proof of revocations) proveRevocation(trusts, proof, proven.outcome, [check.at]);
+    return { ...proven, region, state, answer, trusts, at: check.at, overtaken: revocations.length > 0 };
   } catch (error) {
     return { region, state: 'invalid', error: fault('OUTCOME_INVALID', 'the outcome cannot be judged', error) };
   }

@@ -40,6 +40,7 @@ export interface UnsealedRelease extends ReleaseContext {
   readonly capsules: readonly Capsule[];
   readonly shares: readonly BoundShare[];
   readonly faults: readonly ClientError[];
+  readonly overtaken: boolean;
 }
 
 /** Unseals the shares of a release and checks their bindings. @throws NOT_RELEASED HEADER_MISMATCH HEADER_INVALID */
@@ -63,12 +64,12 @@ export function unsealRelease(leg: ProvenLeg, secret: SecretKey): UnsealedReleas
       faults.push(fault('SHARE_INVALID', `the share of ${mspId} cannot be judged`, error, mspId));
     }
   }
-  return { ...context, headers, capsules, shares: [...shares.values()], faults };
+  return { ...context, headers, capsules, shares: [...shares.values()], faults, overtaken: leg.overtaken };
 }
 
 /**
  * The key and salt of one record, from the first shares whose fragments hold.
- * @throws TOO_FEW_SHARES, or the fault of a share when without it there would be enough; HEADER_INVALID
+ * @throws GRANT_REVOKED when the patient was faster; TOO_FEW_SHARES, or the fault of a share when without it there would be enough; HEADER_INVALID
  */
 export function openRecordHeader(
   unsealed: UnsealedRelease,
@@ -92,6 +93,8 @@ export function openRecordHeader(
       faults.push(fault('CFRAG_INVALID', `a fragment of ${mspId} cannot be judged`, error, mspId));
     }
   }
+  if (cfrags.length < threshold && unsealed.overtaken)
+    throw new ClientError('GRANT_REVOKED', 'the patient revoked before the release was carried out');
   if (cfrags.length < threshold)
     throw faults[0] ?? new ClientError('TOO_FEW_SHARES', `${cfrags.length} of ${threshold} shares are here`);
   for (const error of faults) onFault(error);

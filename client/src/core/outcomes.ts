@@ -2,10 +2,12 @@ import {
   documentId,
   type Outcome,
   type OutcomeProof,
+  overtakes,
   parseOutcome,
   Request,
   type ScopeDecision,
   type SignedBy,
+  type Trust,
 } from '@yilian/protocol';
 import { ClientError, checked } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
@@ -48,6 +50,19 @@ export function proveDecision(
       throw new ClientError('OUTCOME_INVALID', 'a page is no decision');
     const { transactionId, block, timestamp, attestedBy } = proven;
     return { outcome, transactionId, block, timestamp, attestedBy };
+  });
+}
+
+/** Checks a proof that a grant which this release rests on was revoked. @throws OUTCOME_INVALID */
+export function proveRevocation(
+  trusts: readonly Trust[],
+  proof: OutcomeProof,
+  outcome: Outcome,
+  times: readonly (number | 'own')[],
+): void {
+  checked('OUTCOME_INVALID', 'the revocation is not proven', () => {
+    const { args } = prove(proof, trusts, { function: 'Grants:revoke' }, times);
+    if (!overtakes(args[0], outcome)) throw new ClientError('OUTCOME_INVALID', 'the revocation is of another grant');
   });
 }
 

@@ -54,7 +54,10 @@ export function addQueryCommands(program: Command, session: Session): void {
         ...(isProven(leg) && {
           transactionId: leg.transactionId,
           records: leg.outcome.release?.records.length ?? 0,
-          reasons: leg.outcome.scopes.flatMap((scope) => (scope.permitted ? [] : [`${scope.scope}: ${scope.reason}`])),
+          reasons: [
+            ...leg.outcome.scopes.flatMap((scope) => (scope.permitted ? [] : [`${scope.scope}: ${scope.reason}`])),
+            ...(leg.overtaken ? ['revoked before it was carried out'] : []),
+          ],
         }),
       }));
       const { requestId, complete, conflicts, absence } = verified;
@@ -67,7 +70,8 @@ export function addQueryCommands(program: Command, session: Session): void {
         ...(absence === undefined ? [] : ['absent: no region holds this patient, proven by the main chain']),
         ...(complete ? [] : ['incomplete: not every region’s word is here and proven']),
       ]);
-      if (!legs.some(({ state }) => state === 'released')) process.exitCode = EXIT.no;
+      if (!verified.legs.some((leg) => isProven(leg) && leg.state === 'released' && !leg.overtaken))
+        process.exitCode = EXIT.no;
     });
 
   program
@@ -83,7 +87,7 @@ export function addQueryCommands(program: Command, session: Session): void {
       const opened = [];
       const receipts: SignedBy<typeof OpenedReceipt>[] = [];
       for (const leg of verified.legs) {
-        if (!isProven(leg) || leg.state !== 'released') continue;
+        if (!isProven(leg) || leg.state !== 'released' || leg.overtaken) continue;
         await using bodies = actors.bodies(view, leg.region);
         const records = leg.outcome.release?.records ?? [];
         for (const record of records) {
