@@ -10,6 +10,7 @@ import {
   type Name,
   Certificate as X509Certificate,
 } from '@peculiar/asn1-x509';
+import QuickLRU from 'quick-lru';
 import { type EcdsaVerifier, ecdsaVerifier } from '#ecdsa';
 import { decodeUtf8, equalBytes, fromPem, toPem } from './encoding.ts';
 import { VerifyError } from './errors.ts';
@@ -81,11 +82,20 @@ const NAMES: Record<string, string> = {
   '2.5.4.5': 'serialNumber',
 };
 
+/** Certificates by their PEM. The same few come with almost every message, and taking one apart costs a millisecond. */
+const known = new QuickLRU<string, Certificate>({ maxSize: 1024 });
+
 /**
  * Reads one certificate.
  * @throws VerifyError CERTIFICATE_INVALID
  */
 export function readCertificate(pem: string): Certificate {
+  const certificate = known.get(pem) ?? parseCertificate(pem);
+  known.set(pem, certificate);
+  return certificate;
+}
+
+function parseCertificate(pem: string): Certificate {
   return guarded('certificate', () => {
     const der = derOf('CERTIFICATE', pem, MAX_CERTIFICATE_BYTES);
     const certificate = AsnConvert.parse(der, X509Certificate);

@@ -26,6 +26,22 @@ function load<T>(name: string): T {
   return loaded;
 }
 
+interface Loggers {
+  getLogger(name?: string): { silent: boolean };
+}
+
+/**
+ * Both packages put every step of a transaction into words, for an eighth of its time, and print those of a contract
+ * that refuses. Here they are heard only when somebody sets the level that Fabric's peer would.
+ */
+function silence(name: string): void {
+  if (process.env['CORE_CHAINCODE_LOGGING_LEVEL'] !== undefined) return;
+  const loggers = load<Loggers>(`${name}/lib/logger.js`);
+  const getLogger = loggers.getLogger.bind(loggers);
+  loggers.getLogger = (of) => Object.assign(getLogger(of), { silent: true });
+}
+
+silence('fabric-contract-api');
 const { Contract, Context, JSONSerializer } = load<typeof ContractApi>('fabric-contract-api');
 
 export { Context, Contract };
@@ -36,7 +52,10 @@ let shim: typeof Shim | undefined;
 
 /** `fabric-shim`, loaded when first asked for: contracts do without it. */
 export function loadShim(): typeof Shim {
-  shim ??= load<typeof Shim>('fabric-shim');
+  if (shim === undefined) {
+    silence('fabric-shim');
+    shim = load<typeof Shim>('fabric-shim');
+  }
   return shim;
 }
 

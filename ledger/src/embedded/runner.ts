@@ -38,9 +38,6 @@ type StubConstructor = new (
   mspId: string,
 ) => ChaincodeStub & { readonly chaincodeEvent?: peer.ChaincodeEvent };
 
-/** Read by fabric-shim when it is loaded: it would print every message of a contract that refuses. */
-const LOG_LEVEL = 'CORE_CHAINCODE_LOGGING_LEVEL';
-
 /** Runs contracts with fabric-shim's own router and stub, in this process. */
 export class Runner {
   readonly #routers: ReadonlyMap<string, ContractRouter>;
@@ -48,14 +45,11 @@ export class Runner {
   readonly #Stub: StubConstructor;
 
   constructor(chaincodes: Iterable<EmbeddedChaincode>, options: RunnerOptions) {
-    const level = process.env[LOG_LEVEL];
-    process.env[LOG_LEVEL] ??= 'CRITICAL';
     this.#routers = new Map(
       [...chaincodes].map(({ name, version, contracts }) => [name, createRouter(contracts, name, version)]),
     );
     this.#options = options;
     this.#Stub = stubOf(loadShim().ChaincodeStub as unknown as StubConstructor);
-    if (level === undefined) delete process.env[LOG_LEVEL];
   }
 
   /** @throws Error when the contract neither returned nor failed in time, let an error escape, or the caller gave up */
