@@ -6,7 +6,7 @@ import type { Answers } from './answers.ts';
 import type { Witnesses } from './attestations.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
-import type { Legs } from './legs.ts';
+import { type Legs, ROUTINE } from './legs.ts';
 import { backoffMs, type Queues, type Task, type Verdict } from './queues.ts';
 import type { Signals } from './signals.ts';
 
@@ -36,7 +36,7 @@ export class Absences {
 
   /** @throws QUEUE_UNAVAILABLE */
   async start(requestId: string): Promise<void> {
-    await this.#options.queues.add('legs', 'absence', `${requestId}:main`, { requestId });
+    await this.#options.queues.add('legs', 'absence', `${requestId}:main`, { requestId }, { priority: ROUTINE });
   }
 
   async run({ data, attempt }: Task): Promise<Verdict> {

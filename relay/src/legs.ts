@@ -46,6 +46,9 @@ type LegJob = Static<typeof LegJob>;
 const parseJob = parser('leg job', LegJob);
 const parseReply = parser('answer', AskReply);
 
+/** The lower goes first. */
+const URGENT = 1;
+export const ROUTINE = 2;
 const REPLY_TIMEOUT_MS = 14_000;
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 /** How long after a request's end a home may still answer before its region writes `failed` (contract's rule). */
@@ -70,7 +73,8 @@ export class Legs {
     const leg = legName({ requestId, region });
     if (request !== undefined) this.#ordered.set(leg, request);
     const data = { requestId, region, ...(request === undefined ? {} : { request }) };
-    await this.#options.queues.add('legs', 'leg', leg, data);
+    const priority = request?.document.priority === 'urgent' ? URGENT : ROUTINE;
+    await this.#options.queues.add('legs', 'leg', leg, data, { priority });
   }
 
   async run({ data, attempt }: Task): Promise<Verdict> {
@@ -110,7 +114,7 @@ export class Legs {
 
   async #ask(job: LegJob, request: SignedRequest, attempt: number): Promise<Verdict> {
     const { keyCertificates, directory, metrics, log } = this.#options;
-    const { requestId, region } = job;
+    const { region } = job;
     const keyCertificate = await keyCertificates.of(request.document.keyCertificate);
     const body = { request, keyCertificate };
     let note: Omit<LegNote, 'at'> = { state: 'unreachable' };
@@ -133,7 +137,7 @@ export class Legs {
         again = pauseMs(reply, attempt);
         break;
       } catch (error) {
-        log.info({ region, request: requestId.slice(0, 8), error: nameOf(error) }, 'a relay did not answer well');
+        log.info({ region, error: nameOf(error) }, 'a relay did not answer well');
         if (error instanceof RelayError && error.code === 'ANSWER_INVALID') {
           metrics.rejected(region);
           note = { state: 'unreachable', code: 'ANSWER_INVALID' };
