@@ -26,6 +26,9 @@ const IN_FLIGHT = [1, 8, 32] as const;
 const WARM_UP = 5;
 const HOUR_MS = 3_600_000;
 const TIMEOUT_MS = 60_000;
+/** Everything between question and answer but commits of the ledgers, the proxies, and the check of the proof. */
+const OWN_SHARE = 'relay: own share';
+const OWN_SHARE_AIM_MS = 20;
 
 type Kind = keyof typeof DOCTORS;
 type Size = keyof typeof SIZES;
@@ -197,7 +200,7 @@ async function query(
     ...(phased && {
       'ledger commits on the path': ledger,
       'proxies: shares': shares,
-      'relay: own share': answered - start - ledger - shares - checks,
+      [OWN_SHARE]: answered - start - ledger - shares - checks,
     }),
   };
 }
@@ -246,6 +249,8 @@ function print(result: {
       );
     }
   }
+  const own = result.cells.map(({ phases }) => phases[OWN_SHARE]?.p50 ?? Number.NaN);
+  console.log(`\n${OWN_SHARE}: p50 up to ${Math.max(...own)} ms, aim ${OWN_SHARE_AIM_MS} ms`);
   console.log('\nquery   in flight   queries per second (ask to opened, 20 KB, reused grant)');
   for (const { kind, inFlight, perSecond } of result.throughput)
     console.log(`${kind.padEnd(8)}${String(inFlight).padStart(9)}   ${perSecond}`);
