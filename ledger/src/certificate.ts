@@ -12,7 +12,7 @@ import {
 } from '@peculiar/asn1-x509';
 import QuickLRU from 'quick-lru';
 import { type EcdsaVerifier, ecdsaVerifier } from '#ecdsa';
-import { decodeUtf8, equalBytes, fromPem, toPem } from './encoding.ts';
+import { concatBytes, decodeUtf8, equalBytes, fromPem, toPem } from './encoding.ts';
 import { VerifyError } from './errors.ts';
 
 /** An X.509 certificate of a P-256 key signed with ECDSA and SHA-256: read, and trusted in nothing. */
@@ -71,6 +71,8 @@ const MAX_CERTIFICATE_BYTES = 16 * 1024;
 const MAX_LIST_BYTES = 4 * 1024 * 1024;
 /** DER of the object identifier prime256v1. */
 const P256 = Uint8Array.of(0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07);
+/** DER of SEQUENCE { ecdsa-with-SHA256 }. */
+const ALGORITHM = Uint8Array.of(0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
 const KNOWN_CRITICAL = new Set<string>([OID.basicConstraints, OID.keyUsage, '2.5.29.37', '2.5.29.17']);
 const NAMES: Record<string, string> = {
   '2.5.4.3': 'CN',
@@ -164,16 +166,7 @@ function guarded<T>(what: string, read: () => T): T {
 function derOf(label: string, pem: string, maxBytes: number): Uint8Array {
   const der = pem.length <= maxBytes * 1.5 ? fromPem(label, pem) : null;
   if (!der) throw new Error('not one PEM block of this kind');
-  if (der[0] !== 0x30 || outerLength(der) !== der.length) throw new Error('bytes after the structure');
   return der;
-}
-
-/** Length of the outermost DER element with its header. */
-function outerLength(der: Uint8Array): number {
-  const first = der[1] ?? 0;
-  if (first < 0x80) return 2 + first;
-  const count = first & 0x7f;
-  return 2 + count + der.subarray(2, 2 + count).reduce((length, byte) => length * 256 + byte, 0);
 }
 
 function requireAlgorithm(outer: string, inner: string): void {
@@ -213,11 +206,23 @@ function attributesOf(value: OctetString | undefined): Record<string, string> {
   return attributes;
 }
 
+/**
+ * What an authority signed, provided that the rest is spelled in the one way DER has: it is under no signature, and with
+ * any other spelling the same certificate had another fingerprint.
+ */
 function signedOf(message: ArrayBuffer | undefined, signature: ArrayBuffer, der: Uint8Array): Signed {
   if (!message) throw new Error('no signed part');
-  // The number of unused bits is under no signature: with any other the same certificate had another fingerprint.
-  if (der.at(-1 - signature.byteLength) !== 0) throw new Error('signature is not of whole bytes');
-  return { message: new Uint8Array(message), signature: new Uint8Array(signature) };
+  const signed = { message: new Uint8Array(message), signature: new Uint8Array(signature) };
+  const rest = concatBytes(ALGORITHM, element(0x03, Uint8Array.of(0, ...signed.signature)));
+  if (!equalBytes(der, element(0x30, concatBytes(signed.message, rest)))) throw new Error('not the one DER spelling');
+  return signed;
+}
+
+function element(tag: number, content: Uint8Array): Uint8Array {
+  const length: number[] = [];
+  for (let left = content.length; left > 0; left >>>= 8) length.unshift(left & 0xff);
+  const long = content.length < 0x80 ? [content.length] : [0x80 | length.length, ...length];
+  return concatBytes(Uint8Array.of(tag, ...long), content);
 }
 
 function encodedName(name: Name): string {

@@ -138,6 +138,28 @@ describe('an organisation', () => {
     }
   });
 
+  it('refuses a certificate in any other spelling of what its authority did not sign', () => {
+    const der = derOf(member('AMSP', 'peer').certificate);
+    const msp = createMsp(organisation);
+    const signature = AsnConvert.parse(der, Certificate).signatureValue.byteLength;
+    const [outer, algorithm, value] = [4, 12, 3];
+    const unsigned = [
+      ...Array.from({ length: outer }, (_, index) => index),
+      ...Array.from({ length: algorithm + value }, (_, index) => der.length - signature - value - algorithm + index),
+    ];
+    expect(Buffer.from(der.subarray(unsigned[outer], -signature)).toString('hex')).toMatch(
+      /^300a06082a8648ce3d04030203..00$/,
+    );
+    for (const index of unsigned) {
+      for (let bit = 1; bit < 256; bit *= 2) {
+        const pem = toPem('CERTIFICATE', der.with(index, (der[index] ?? 0) ^ bit));
+        expect([index, codeOf(() => msp.identify(pem, NOW))]).toEqual([index, 'CERTIFICATE_INVALID']);
+      }
+    }
+    const longer = toPem('CERTIFICATE', Uint8Array.of(0x30, 0x83, 0, ...der.subarray(2)));
+    expect(codeOf(() => msp.identify(longer, NOW))).toBe('CERTIFICATE_INVALID');
+  });
+
   it('refuses a certificate whose signature claims unused bits', () => {
     const der = derOf(member('AMSP', 'peer').certificate);
     const at = der.length - 1 - AsnConvert.parse(der, Certificate).signatureValue.byteLength;

@@ -74,12 +74,18 @@ const good = file.vectors.filter(({ expect: wanted }) => wanted === 'success');
 function verify(type: string, value: unknown): string {
   const kind = KINDS.find((candidate) => candidate.type === type);
   if (kind === undefined) throw new Error(`no type ${type}`);
-  try {
+  return codeOf(() => {
     const signed = parseSigned(kind, value);
     const key = KEY_SIGNED[type];
     if (key !== undefined) requireKeySignature(signed, key);
     if (key === undefined || CERTIFICATE_SIGNED.has(type))
       requireCertificateSignatures(signed, (certificate) => identifyAny(trusts, certificate, file.at));
+  });
+}
+
+function codeOf(check: () => unknown): string {
+  try {
+    check();
     return 'success';
   } catch (error) {
     if (error instanceof ProtocolError) return error.code;
@@ -144,6 +150,26 @@ describe('a signed document', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('is refused with any one byte of its text altered', () => {
+    const request = good.find(({ type }) => type === 'request');
+    const bytes = new TextEncoder().encode(canonicalJson(request?.signed));
+    const verdicts = new Set<string>();
+    for (let place = 0; place < bytes.length; place += 1) {
+      const altered = new TextDecoder().decode(bytes.with(place, (bytes[place] ?? 0) ^ (1 << (place % 8))));
+      const spelled = codeOf(() => parseCanonical(altered, 65_536));
+      const verdict = spelled === 'success' ? verify('request', JSON.parse(altered)) : spelled;
+      if (verdict === 'success') expect.fail(`byte ${place} altered: ${altered}`);
+      verdicts.add(verdict);
+    }
+    expect([...verdicts].sort()).toEqual([
+      'ARGUMENT_MALFORMED',
+      'BYTES_INVALID',
+      'DOCUMENT_MALFORMED',
+      'SIGNATURE_INVALID',
+      'SIGNER_UNTRUSTED',
+    ]);
   });
 
   test('has another id and other bytes under every other type', () => {

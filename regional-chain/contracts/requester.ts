@@ -1,5 +1,6 @@
 import { verify, X509Certificate } from 'node:crypto';
 import { refuse } from '@yilian/ledger/contract';
+import { type Identity, VerifyError } from '@yilian/ledger/verify';
 import {
   documentBytes,
   documentId,
@@ -63,11 +64,23 @@ export function requesterHolds(
   if (!verify('sha256', message, certificate.publicKey, bytes))
     refuse('SIGNATURE_INVALID', `${signed.type} was altered or signed by another key`);
   if (at < document.notBefore || at > document.notAfter) return false;
+  const identity = inForce(signature.certificate, identifier(mirror, document.mspId, at));
+  if (identity === undefined) return false;
+  if (!identity.verify(message, bytes)) refuse('SIGNATURE_INVALID', `${signed.type} is signed in another spelling`);
+  return identity.attributes[ROLE_ATTRIBUTE] === 'practitioner';
+}
+
+/**
+ * Whose certificate it is, if it is in force. What OpenSSL reads and the trust roots do not is another spelling of it:
+ * whoever carries a request could make one, and must not end a permitted request by it.
+ */
+function inForce(certificate: string, identify: (certificate: string) => Identity): Identity | undefined {
   try {
-    const identity = identifier(mirror, document.mspId, at)(signature.certificate);
-    return identity.attributes[ROLE_ATTRIBUTE] === 'practitioner' && identity.verify(message, bytes);
-  } catch {
-    return false;
+    return identify(certificate);
+  } catch (error) {
+    if (error instanceof VerifyError && error.code === 'CERTIFICATE_INVALID')
+      refuse('CERTIFICATE_MISMATCH', 'the certificate is spelled in another way');
+    return undefined;
   }
 }
 

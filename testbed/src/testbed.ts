@@ -2,6 +2,7 @@ import {
   type Authority,
   type Committed,
   type Connection,
+  type ConnectOptions,
   type Credential,
   connect,
   createAttester,
@@ -56,6 +57,8 @@ export class Testbed implements AsyncDisposable {
   readonly #members = new Map<string, Member>();
   readonly #networks = new Map<string, Network>();
   readonly #connections: Connection[] = [];
+  readonly #clients = new Map<string, Connection>();
+  readonly #addresses = new Map<string, Promise<string>>();
 
   private constructor(regions: readonly string[]) {
     this.regions = regions;
@@ -145,19 +148,35 @@ export class Testbed implements AsyncDisposable {
     return { federation: this.federation, main: this.trust(MAIN) };
   }
 
-  connection(network: string, member: Member): Connection {
+  /** @param client default: within the process; or the address that {@link listen} gives */
+  connection(
+    network: string,
+    member: Member,
+    client: ConnectOptions['client'] = this.node(network).client(),
+  ): Connection {
     const { mspId, certificate, privateKey } = member;
-    const connection = connect({ client: this.node(network).client(), identity: { mspId, certificate }, privateKey });
+    const connection = connect({ client, identity: { mspId, certificate }, privateKey });
     this.#connections.push(connection);
     return connection;
   }
 
+  /** Serves a network on a port of its own; its address (`host:port`), the same one every time. */
+  listen(network: string): Promise<string> {
+    const address =
+      this.#addresses.get(network) ??
+      this.node(network)
+        .serve()
+        .then((served) => served.address);
+    this.#addresses.set(network, address);
+    return address;
+  }
+
   main(mspId = this.mainAuthorities[0], role = 'relay'): MainChain {
-    return new MainChain(this.connection(MAIN, this.member(mspId, role)), MAIN);
+    return new MainChain(this.#client(MAIN, mspId, role), MAIN);
   }
 
   region(region: string, mspId: string, role: string): RegionalChain {
-    return new RegionalChain(this.connection(region, this.member(mspId, role)), region);
+    return new RegionalChain(this.#client(region, mspId, role), region);
   }
 
   /** The outcome proof of a committed transaction, attested by as many as the policy needs. */
@@ -174,7 +193,7 @@ export class Testbed implements AsyncDisposable {
       attesters.map((mspId) => {
         const member = this.member(mspId, 'proxy');
         const attester = createAttester({
-          connection: this.connection(network, member),
+          connection: this.#client(network, mspId, 'proxy'),
           mspId,
           certificate: member.certificate,
           privateKey: member.privateKey,
@@ -196,6 +215,14 @@ export class Testbed implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of this.#connections) connection.close();
     for (const { node } of this.#networks.values()) await node.close();
+  }
+
+  /** Within the process, and one for everybody who is the same member: nobody closes it. */
+  #client(network: string, mspId: string, role: string): Connection {
+    const key = `${network}/${mspId}/${role}`;
+    const known = this.#clients.get(key) ?? this.connection(network, this.member(mspId, role));
+    this.#clients.set(key, known);
+    return known;
   }
 
   #network(network: string): Network {

@@ -1,4 +1,4 @@
-import { DestructionReceipt, documentId, Grant, type Outcome, signDocument } from '@yilian/protocol';
+import { DestructionReceipt, documentId, Grant, KeyCertificate, type Outcome, signDocument } from '@yilian/protocol';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ELSEWHERE, HOME, HOUR_MS, random, refusal, Stage, type StageDoctor, type StagePatient } from './stage.ts';
 
@@ -78,8 +78,11 @@ describe('a grant', () => {
       'PROOF_MISMATCH',
     );
     const own = await stage.doctor(HOME);
-    const { document: unregistered } = stage.keyCertificate(own.member, own.secret, { region: HOME });
-    expect(unregistered).toBeDefined();
+    const unregistered = stage.keyCertificate(own.member, own.secret, { region: HOME, signedAt: Date.now() - 1 });
+    const grantee = documentId(KeyCertificate.type, unregistered.document);
+    const granted = stage.grantDocument(patient, own, { grantee });
+    expect(await refusal(stage.relay().grant(granted, unregistered, undefined))).toBe('KEY_CERTIFICATE_UNKNOWN');
+    expect(await refusal(stage.relay().grant(granted, unregistered, own.registration))).toBe('KEY_CERTIFICATE_UNKNOWN');
     await stage.relay().grant(stage.grantDocument(patient, own), own.keyCertificate, undefined);
   });
 

@@ -1,128 +1,21 @@
-import { evaluate, LedgerError } from '@yilian/ledger';
-import { CHAINCODE as MAIN } from '@yilian/main-chain';
-import { SecretKey } from '@yilian/pre';
-import {
-  Checkpoint,
-  ConsentDenial,
-  canonicalJson,
-  DestructionReceipt,
-  documentId,
-  Request,
-  signDocument,
-} from '@yilian/protocol';
-import { CHAINCODE as REGIONAL } from '@yilian/regional-chain';
+import { canonicalJson } from '@yilian/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { textMutation, valueMutation } from './mutations.ts';
-import { ELSEWHERE, HOME, random, Stage } from './stage.ts';
+import { Attack } from './attack.ts';
+import { strangeText, textMutation, valueMutation } from './mutations.ts';
+import { type Call, FUNCTIONS, functionsIn, mayBeEmpty, texts } from './valid-calls.ts';
 
-/** A call that the contract accepts as it stands. */
-interface Call {
-  readonly network: string;
-  readonly mspId: string;
-  readonly role: string;
-  readonly name: string;
-  readonly args: readonly unknown[];
-}
-
-let stage: Stage;
-let calls: Call[];
+let attack: Attack;
 beforeAll(async () => {
-  stage = await Stage.open();
-  calls = await validCalls();
+  attack = await Attack.open();
 }, 60_000);
-afterAll(() => stage[Symbol.asyncDispose]());
+afterAll(() => attack[Symbol.asyncDispose]());
 
-const texts = (args: readonly unknown[]) =>
-  args.map((value) => (typeof value === 'string' ? value : canonicalJson(value)));
-
-/** Runs a call on one peer: `accepted`, the refusal's code, or an error that has none. */
-async function attempt({ network, mspId, role, name }: Call, args: readonly (string | Uint8Array)[]): Promise<string> {
-  const connection = stage.testbed.connection(network, stage.testbed.member(mspId, role));
-  try {
-    await evaluate(connection.contract(network, network === 'main' ? MAIN : REGIONAL), name, args);
-    return 'accepted';
-  } catch (error) {
-    if (!(error instanceof LedgerError)) throw error;
-    return error.contractCode ?? `${error.code} without a code: ${error.message}`;
-  } finally {
-    connection.close();
-  }
-}
-
-/** Every writing function, with arguments it accepts. */
-async function validCalls(): Promise<Call[]> {
-  const { testbed, federation } = stage;
-  await stage.registerProxies();
-  const [patient, unsure, rotated] = [await stage.patient(), await stage.patient(), await stage.patient()];
-  const [doctor, own] = [await stage.doctor(), await stage.doctor(HOME)];
-  await stage.publish(patient);
-  await stage.grant(patient, doctor);
-  const toAcknowledge = await stage.grant(patient, doctor, {}, 0);
-  const toDestroy = await stage.grant(patient, doctor, {}, 0);
-  await stage.relay().revoke(stage.revocation(patient, toDestroy));
-  const height = await stage.mainHeight();
-  const newcomer = stage.patientKey(stage.newKeys());
-  const registered = await testbed.prove('main', await testbed.main().registerPatient(newcomer));
-  const { outcome, committed } = await stage.decide(doctor, stage.request(doctor, patient));
-  const waiting = stage.request(doctor, unsure, { waitForConsent: true });
-  await stage.relay().decide(waiting, doctor.keyCertificate, height);
-  const asked = stage.request(doctor, patient);
-  await stage.relay(ELSEWHERE).ask(asked, [HOME]);
-  const answered = await stage.decide(doctor, asked);
-  const nobody = stage.request(doctor, { pseudonym: random(32) });
-  const nobodyId = documentId(Request.type, nobody.document);
-  await stage.relay(ELSEWHERE).ask(nobody, []);
-  const absent = await testbed.prove('main', await testbed.main().declareAbsent(nobody.document.pseudonym, nobodyId));
-  const announced = await testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
-  const [region] = await testbed.main().regions();
-  const regionProof = await testbed.prove('main', region ?? committed);
-  const old = await stage.publish(rotated);
-  await stage.hospital().bind(stage.scopeKey(rotated, { epoch: 2 }));
-  const requestId = documentId(Request.type, waiting.document);
-  const denial = { federation, region: HOME, pseudonym: unsure.pseudonym, requestId, signedAt: Date.now() };
-  const { grant } = await stage.relay().grantEntry(toDestroy);
-  const commitment = grant.proxies.find(({ mspId }) => mspId === 'HospitalA1')?.commitment ?? '';
-  const destruction = { federation, region: HOME, grantId: toDestroy, mspId: 'HospitalA1', commitment, destroyedAt: 1 };
-  const proxy = testbed.member('HospitalA1', 'proxy');
-  const practitioner = testbed.member('HospitalA1', 'practitioner', 'newcomer');
-  const checkpoint = { federation, region: HOME, size: 1, root: random(32), at: Date.now() };
-  const by =
-    (network: string, mspId: string) =>
-    (role: string, name: string, ...args: unknown[]): Call => ({ network, mspId, role, name, args });
-  const [home, elsewhere, main] = [by(HOME, 'HospitalA1'), by(ELSEWHERE, 'CommissionB'), by('main', 'Authority1')];
-  return [
-    home('relay', 'Federation:mirror', regionProof),
-    home(
-      'hospital',
-      'Practitioners:register',
-      stage.keyCertificate(practitioner, SecretKey.random(), { region: HOME }),
-    ),
-    home('hospital', 'Patients:enrol', newcomer, registered),
-    home('hospital', 'Patients:bind', stage.scopeKey(patient, { scope: 'imaging' })),
-    home('relay', 'Patients:announce', patient.pseudonym),
-    home('relay', 'Patients:indexed', [patient.pseudonym]),
-    home('hospital', 'Records:publish', stage.record(patient)),
-    home('hospital', 'Records:rewrap', stage.rewrap(rotated, old)),
-    home('proxy', 'Grants:proxy', stage.proxyKey(proxy)),
-    home('relay', 'Grants:grant', stage.grantDocument(patient, doctor), doctor.keyCertificate, doctor.registration),
-    home('proxy', 'Grants:acknowledge', toAcknowledge),
-    home('relay', 'Grants:revoke', stage.revocation(patient, toAcknowledge)),
-    home('proxy', 'Grants:destroyed', signDocument(DestructionReceipt, destruction, [proxy])),
-    home('relay', 'Requests:ask', stage.request(own, patient), [ELSEWHERE]),
-    home('relay', 'Requests:decide', stage.request(doctor, patient), doctor.keyCertificate, height, []),
-    home('relay', 'Requests:decline', signDocument(ConsentDenial, denial, [unsure.signer])),
-    home('relay', 'Requests:opened', [stage.receipt(doctor, outcome, committed)]),
-    home('relay', 'Requests:accesses', stage.accessQuery(patient), '', ''),
-    elsewhere('relay', 'Requests:mirror', [await answered.proof()]),
-    elsewhere('relay', 'Requests:absent', nobodyId, absent),
-    main('relay', 'Patients:register', stage.patientKey(stage.newKeys())),
-    main('relay', 'Index:add', announced),
-    main('relay', 'Index:absent', random(32), random(32)),
-    main('admin', 'Registry:approve', { kind: 'region', entry: { ...region?.entry, version: 2 } }),
-    main('relay', 'Checkpoints:anchor', signDocument(Checkpoint, checkpoint, stage.proxyMembers()), []),
-  ];
-}
+const ROLES = ['admin', 'hospital', 'relay', 'proxy', 'practitioner'];
+const CODE = /^[A-Z][A-Z0-9_]+$/;
+const CODE_OR_ACCEPTED = /^(accepted|[A-Z][A-Z0-9_]+)$/;
+const callOf = (name: string): Call =>
+  attack.calls.find((call) => call.name === name) ?? expect.fail(`no call of ${name}`);
 
 /** Where a signature covers every byte: the document of a signed one, alone or first of a list. */
 function signedPart(value: unknown): readonly string[] | undefined {
@@ -134,36 +27,45 @@ function signedPart(value: unknown): readonly string[] | undefined {
   return isSigned ? ['document'] : undefined;
 }
 
-const anyCall = () => fc.nat({ max: calls.length - 1 }).map((index) => calls[index] as Call);
+interface Mutated {
+  readonly call: Call;
+  readonly place: number;
+  readonly args: readonly string[];
+}
 
 /** One call with one of its JSON arguments changed by `mutate`. */
 function mutated(mutate: (value: unknown) => fc.Arbitrary<string>, suits: (value: unknown) => boolean) {
-  return anyCall().chain((call) => {
-    const places = call.args.flatMap((value, index) => (typeof value === 'object' && suits(value) ? [index] : []));
-    if (places.length === 0) return fc.constant(undefined);
-    return fc
-      .constantFrom(...places)
-      .chain((place) => mutate(call.args[place]).map((text) => ({ call, args: texts(call.args).with(place, text) })));
-  });
+  const places = attack.calls.flatMap((call) =>
+    call.args.flatMap((value, place) => (typeof value === 'object' && suits(value) ? [{ call, place }] : [])),
+  );
+  return fc
+    .constantFrom(...places)
+    .chain(({ call, place }) =>
+      mutate(call.args[place]).map((text): Mutated => ({ call, place, args: texts(call.args).with(place, text) })),
+    );
+}
+
+/** Something else in every place of a call that takes an identifier. */
+function misnamed(call: Call, id: string | Uint8Array): (string | Uint8Array)[] {
+  return texts(call.args).map((text, place) => (typeof call.args[place] === 'string' && text !== '' ? id : text));
 }
 
 describe('the contracts', () => {
-  test('accept every call as it stands', async () => {
-    const verdicts = [];
-    for (const call of calls) verdicts.push([call.name, await attempt(call, texts(call.args))]);
-    expect(verdicts).toEqual(calls.map(({ name }) => [name, 'accepted']));
+  test('accept every call as it stands, and there is one of every function', async () => {
+    expect(functionsIn(attack.calls)).toEqual(FUNCTIONS);
+    const verdicts: string[] = [];
+    for (const call of attack.calls) verdicts.push(`${call.name} ${await attack.attempt(call)}`);
+    expect(verdicts).toEqual(attack.calls.map(({ name }) => `${name} accepted`));
   });
 
-  test('take each call from the one role it is for, save what a patient signed', async () => {
-    const anybody = new Set(['Grants:grant', 'Grants:revoke', 'Requests:decline', 'Requests:accesses']);
+  test('take each writing call from the one role it is for, save what a patient signed', async () => {
+    const anybody = new Set(['Grants:grant', 'Grants:revoke', 'Requests:decline']);
     const verdicts: string[] = [];
     const expected: string[] = [];
-    for (const call of calls) {
-      for (const role of ['admin', 'hospital', 'relay', 'proxy', 'practitioner']) {
-        const may =
-          role === call.role || anybody.has(call.name) || (role === 'admin' && call.name === 'Federation:mirror');
-        if (role === call.role) continue;
-        verdicts.push(`${call.name} ${role}: ${await attempt({ ...call, role }, texts(call.args))}`);
+    for (const call of attack.calls) {
+      for (const role of ROLES.filter((other) => other !== call.role)) {
+        const may = call.reads || anybody.has(call.name) || (role === 'admin' && call.name === 'Federation:mirror');
+        verdicts.push(`${call.name} ${role}: ${await attack.attempt({ ...call, role })}`);
         expected.push(`${call.name} ${role}: ${may ? 'accepted' : 'ROLE_REQUIRED'}`);
       }
     }
@@ -176,10 +78,9 @@ describe('the contracts', () => {
       (value) => signedPart(value) !== undefined,
     );
     await fc.assert(
-      fc.asyncProperty(change, async (attempted) => {
-        if (attempted === undefined) return;
-        const same = texts(attempted.call.args).every((text, index) => text === attempted.args[index]);
-        if (!same) expect(await attempt(attempted.call, attempted.args)).toMatch(/^[A-Z][A-Z0-9_]+$/);
+      fc.asyncProperty(change, async ({ call, place, args }) => {
+        fc.pre(args[place] !== texts(call.args)[place]);
+        expect(await attack.attempt(call, args)).toMatch(CODE);
       }),
       { numRuns: 600 },
     );
@@ -191,12 +92,10 @@ describe('the contracts', () => {
       () => true,
     );
     await fc.assert(
-      fc.asyncProperty(change, async (attempted) => {
-        if (attempted === undefined) return;
-        const code = await attempt(attempted.call, attempted.args);
-        const optional = attempted.args.some((text) => text === '');
-        if (!optional) expect(['ARGUMENT_MALFORMED', 'ARGUMENT_TOO_LARGE', 'DOCUMENT_MALFORMED']).toContain(code);
-        else expect(code).toMatch(/^(accepted|[A-Z][A-Z0-9_]+)$/);
+      fc.asyncProperty(change, async ({ call, place, args }) => {
+        const code = await attack.attempt(call, args);
+        if (args[place] === '' && mayBeEmpty(call, place)) expect(code).toMatch(CODE_OR_ACCEPTED);
+        else expect(code).toMatch(/^(ARGUMENT_MALFORMED|ARGUMENT_TOO_LARGE|DOCUMENT_MALFORMED)$/);
       }),
       { numRuns: 400 },
     );
@@ -208,47 +107,61 @@ describe('the contracts', () => {
       () => true,
     );
     await fc.assert(
-      fc.asyncProperty(change, async (attempted) => {
-        if (attempted === undefined) return;
-        expect(await attempt(attempted.call, attempted.args)).toMatch(/^(accepted|[A-Z][A-Z0-9_]+)$/);
+      fc.asyncProperty(change, async ({ call, args }) => {
+        expect(await attack.attempt(call, args)).toMatch(CODE_OR_ACCEPTED);
       }),
       { numRuns: 600 },
     );
-    for (const call of calls) expect(await attempt(call, texts(call.args))).toBe('accepted');
+    for (const call of attack.calls) expect(await attack.attempt(call)).toBe('accepted');
   }, 60_000);
 
   test('refuse identifiers that are none, and bytes that are no text', async () => {
-    const strange = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 50 }),
-      fc.constantFrom('', '\u0000', 'a\u0000b', '\u{10FFFF}', '../x', 'A'.repeat(100_000), '__proto__'),
-      fc.uint8Array({ minLength: 1, maxLength: 43 }),
-    );
-    const ids = calls.filter(({ args }) => args.some((value) => typeof value === 'string'));
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...ids), strange, async (call, id) => {
-        const args = call.args.map((value) =>
-          typeof value === 'string' && value !== '' ? id : (texts([value])[0] ?? ''),
-        );
-        if (call.name === 'Requests:accesses') return;
-        expect(await attempt(call, args)).toMatch(/^(ARGUMENT|DOCUMENT)_(MALFORMED|TOO_LARGE)$/);
-      }),
-      { numRuns: 80 },
-    );
+    const named = attack.calls.filter(({ args }) => args.some((value) => typeof value === 'string' && value !== ''));
+    const refused = async (call: Call, id: string | Uint8Array) => {
+      const code = await attack.attempt(call, misnamed(call, id));
+      expect(code).toMatch(/^(ARGUMENT|DOCUMENT)_(MALFORMED|TOO_LARGE)$/);
+    };
+    for (const call of named) {
+      for (const id of ['\u0000', 'a\u0000b', '\u{10FFFF}', '../x', 'A'.repeat(100_000), '__proto__'])
+        await refused(call, id);
+      if (!mayBeEmpty(call, 0)) await refused(call, '');
+    }
+    const strange = fc.oneof(strangeText(1, 50), fc.uint8Array({ minLength: 1, maxLength: 43 }));
+    await fc.assert(fc.asyncProperty(fc.constantFrom(...named), strange, refused), { numRuns: 100 });
   }, 60_000);
 
+  test.each([
+    ['Requests:decide', 5],
+    ['Requests:ask', 11],
+  ])(
+    'refuse a signed request with any one byte of it altered: %s, every %ith byte',
+    async (name, step) => {
+      const call = callOf(name);
+      const [text = '', ...others] = texts(call.args);
+      const bytes = new TextEncoder().encode(text);
+      const verdicts = new Set<string>();
+      for (let place = 0; place < bytes.length; place += step) {
+        const altered = bytes.with(place, (bytes[place] ?? 0) ^ (1 << (place % 8)));
+        const code = await attack.attempt(call, [altered, ...others]);
+        if (!CODE.test(code)) expect.fail(`byte ${place} altered: ${code}`);
+        verdicts.add(code);
+      }
+      expect([...verdicts]).toEqual(expect.arrayContaining(['SIGNATURE_INVALID', 'CERTIFICATE_MISMATCH']));
+    },
+    60_000,
+  );
+
   test('are called by one name each', async () => {
-    const [call] = calls;
-    if (call === undefined) throw new Error('no call');
-    const args = texts(call.args);
+    const call = callOf('Federation:mirror');
     for (const name of ['mirror', 'Federation:mirror\n', 'Federation:mirror\nx', ':mirror', 'Federation::mirror'])
-      expect(await attempt({ ...call, name }, args)).toBe('FUNCTION_UNKNOWN');
+      expect(await attack.attempt({ ...call, name })).toBe('FUNCTION_UNKNOWN');
     for (const name of [
       'Federation:toString',
       'Federation:constructor',
       'Federation:beforeTransaction',
       'Federation:x',
     ])
-      expect(await attempt({ ...call, name }, args)).toBe('FUNCTION_UNKNOWN');
+      expect(await attack.attempt({ ...call, name })).toBe('FUNCTION_UNKNOWN');
   });
 });
 

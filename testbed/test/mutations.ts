@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 
+/** Any code points, halves of pairs among them. */
+export const strangeText = (minLength: number, maxLength: number): fc.Arbitrary<string> =>
+  fc
+    .array(fc.integer({ min: 0, max: 0x10ffff }), { minLength, maxLength })
+    .map((points) => String.fromCodePoint(...points));
+
 /** What takes the place of a value: none of these is ever what it replaces. */
 const strangers: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, '', 0, -1, 1.5, 1e21, [], {}, '\u0000', '../..', '__proto__', '𝕏'.repeat(100)),
   fc.constantFrom<unknown>({ toString: null }, [[[]]], { constructor: { prototype: 1 } }, 'A'.repeat(70_000)),
-  fc.string({ unit: 'binary', maxLength: 60 }),
+  strangeText(0, 60),
   fc.jsonValue({ maxDepth: 2 }),
 );
 

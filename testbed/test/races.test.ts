@@ -1,15 +1,12 @@
 import type { Connection } from '@yilian/ledger';
-import { canonicalJson, documentId, parseOutcome, Request } from '@yilian/protocol';
+import { documentId, type Outcome, Request } from '@yilian/protocol';
 import { CHAINCODE } from '@yilian/regional-chain';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { codeOf, HOME, Stage } from './stage.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { codeOf, HOME, MVCC_READ_CONFLICT, ordered, payload, refusal, Stage, VALID } from './stage.ts';
 
-/** Fabric's TxValidationCode. */
-const VALID = 0;
-const MVCC_READ_CONFLICT = 11;
 const LANES = 5;
-const ROUNDS = 20;
-const DECISIONS = 5;
+const ROUNDS = 10;
+const DECISIONS = 10;
 let stage: Stage;
 beforeAll(async () => {
   stage = await Stage.open();
@@ -35,13 +32,6 @@ async function happened(connection: Connection, until: number): Promise<string[]
   return seen;
 }
 
-/** Endorsed now, to be ordered when the race says so. */
-async function endorsed(mspId: string, name: string, args: readonly unknown[]) {
-  const connection = stage.testbed.connection(HOME, stage.testbed.member(mspId, 'relay'));
-  const texts = args.map((value) => (typeof value === 'string' ? value : canonicalJson(value)));
-  return connection.contract(HOME, CHAINCODE).newProposal(name, { arguments: texts }).endorse();
-}
-
 test('of five hundred races between a revocation and a decision, none ends released after revoked', async () => {
   const patient = await stage.patient();
   await stage.publish(patient);
@@ -52,18 +42,16 @@ test('of five hundred races between a revocation and a decision, none ends relea
     for (let round = 0; round < ROUNDS; round += 1) {
       const grantId = await stage.grant(patient, doctor, { threshold: 1 }, 1);
       const requests = Array.from({ length: DECISIONS }, () => stage.request(doctor, patient));
-      const revocation = await endorsed('HospitalA1', 'Grants:revoke', [stage.revocation(patient, grantId)]);
+      const signed = stage.revocation(patient, grantId);
+      const revocation = await stage.endorsed(HOME, 'HospitalA1', 'relay', 'Grants:revoke', [signed]);
       const decisions = await Promise.all(
         requests.map((request) =>
-          endorsed('HospitalA2', 'Requests:decide', [request, doctor.keyCertificate, height, '[]']),
+          stage.endorsed(HOME, 'HospitalA2', 'relay', 'Requests:decide', [request, doctor.keyCertificate, height, []]),
         ),
       );
       // The revocation is ordered first, last, and everywhere between.
       const all = decisions.toSpliced((number + round) % (DECISIONS + 1), 0, revocation);
-      const ordered = [];
-      for (const transaction of all) ordered.push(await transaction.submit());
-      const statuses = await Promise.all(ordered.map((transaction) => transaction.getStatus()));
-      const codes: number[] = statuses.map(({ code }) => code);
+      const codes = await ordered(all);
       const [revoked] = codes.splice(all.indexOf(revocation), 1);
       expect(revoked).toBe(VALID);
       for (const [index, request] of requests.entries())
@@ -108,19 +96,48 @@ test('one request that many relays bring at once is decided once', async () => {
   }
 });
 
-test('a rotation of the scope key and a decision never pass each other', async () => {
-  for (let round = 0; round < 10; round += 1) {
-    const patient = await stage.patient();
+describe('a rotation of the scope key and a decision', () => {
+  const people = async () => {
+    const [patient, doctor] = [await stage.patient(), await stage.doctor()];
     await stage.publish(patient);
-    const doctor = await stage.doctor();
     await stage.grant(patient, doctor);
-    const height = await stage.mainHeight();
-    const [bound, decided] = await Promise.all([
-      stage.hospital().bind(stage.scopeKey(patient, { epoch: 2 })),
-      stage.relay().decide(stage.request(doctor, patient), doctor.keyCertificate, height),
-    ]);
-    const { outcome } = parseOutcome(JSON.parse(new TextDecoder().decode(decided.result)));
-    if (outcome === 'released') expect(decided.blockNumber).toBeLessThanOrEqual(bound.blockNumber);
-    else expect(decided.blockNumber).toBeGreaterThan(bound.blockNumber - 1);
-  }
+    return { patient, doctor, request: stage.request(doctor, patient), height: await stage.mainHeight() };
+  };
+  const verdict = ({ outcome, scopes }: Outcome) =>
+    [outcome, ...scopes.flatMap((scope) => (scope.permitted ? [] : [scope.reason]))].join(' ');
+
+  test.each([
+    ['first', [VALID, MVCC_READ_CONFLICT]],
+    ['last', [VALID, VALID]],
+  ])('that know nothing of each other: the rotation ordered %s', async (order, codes) => {
+    const { patient, doctor, request, height } = await people();
+    const scopeKey = stage.scopeKey(patient, { epoch: 2 });
+    const rotation = await stage.endorsed(HOME, 'HospitalA1', 'hospital', 'Patients:bind', [scopeKey]);
+    const args = [request, doctor.keyCertificate, height, []];
+    const decision = await stage.endorsed(HOME, 'CommissionA', 'relay', 'Requests:decide', args);
+    expect(await ordered(order === 'first' ? [rotation, decision] : [decision, rotation])).toEqual(codes);
+    const requestId = documentId(Request.type, request.document);
+    if (order === 'first') {
+      expect(await refusal(stage.relay().outcome(requestId))).toBe('OUTCOME_UNKNOWN');
+      const { outcome } = await stage.decide(doctor, request);
+      expect(verdict(outcome)).toBe('denied EPOCH');
+    } else {
+      const { outcome } = await stage.relay().outcome(requestId);
+      expect(verdict(outcome)).toBe('released');
+    }
+  });
+
+  test('never pass each other, whoever comes first', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { patient, doctor, request, height } = await people();
+      const [bound, decided] = await Promise.all([
+        stage.hospital().bind(stage.scopeKey(patient, { epoch: 2 })),
+        stage.relay().decide(request, doctor.keyCertificate, height),
+      ]);
+      const places = await stage.places(HOME);
+      const [rotation, decision] = [bound, decided].map(({ transactionId }) => places.get(transactionId) ?? -1);
+      const passed = (decision ?? -1) < (rotation ?? -1);
+      expect(verdict(payload(decided))).toBe(passed ? 'released' : 'denied EPOCH');
+    }
+  });
 });

@@ -1,49 +1,48 @@
-import { createAuthority, createSigner, LedgerError } from '@yilian/ledger';
-import { verifyOutcome } from '@yilian/ledger/verify';
-import { SecretKey } from '@yilian/pre';
 import {
   Checkpoint,
   consistencyProof,
-  documentId,
-  KeyCertificate,
   merkleRoot,
   type RegionEntry,
-  ROLE_ATTRIBUTE,
   signDocument,
   type Trust,
   toBase64url,
 } from '@yilian/protocol';
 import { Testbed } from '@yilian/testbed';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ELSEWHERE, HOME, HOUR_MS, payload, random, refusal, Stage } from './stage.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  codeOf,
+  ELSEWHERE,
+  HOME,
+  HOUR_MS,
+  ordered,
+  PHANTOM_READ_CONFLICT,
+  payload,
+  random,
+  refusal,
+  Stage,
+  VALID,
+} from './stage.ts';
 
 let stage: Stage;
-beforeEach(async () => {
+beforeAll(async () => {
   stage = await Stage.open();
+  await stage.registerProxies();
 });
-afterEach(async () => {
-  vi.useRealTimers();
-  await stage[Symbol.asyncDispose]();
-});
+afterAll(() => stage[Symbol.asyncDispose]());
 
-const entryOf = async (region: string): Promise<RegionEntry> => {
-  const found = (await stage.testbed.main().regions()).find(({ entry }) => entry.region === region);
-  if (found === undefined) throw new Error('no such region');
-  return found.entry;
-};
 const propose = (change: Parameters<Stage['testbed']['approve']>[0], mspId = 'Authority1') =>
   stage.testbed.main(mspId, 'admin').approve(change);
-const travel = (ms: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
 
 describe('the registry', () => {
   test('applies what a majority of the authorities approved, and nothing before', async () => {
-    const entry = { ...(await entryOf(HOME)), version: 2, name: '上海' };
+    const { version } = await stage.entry(HOME);
+    const entry = { ...(await stage.entry(HOME)), version: version + 1, name: '上海' };
     const first = await propose({ kind: 'region', entry });
     await propose({ kind: 'region', entry });
     const second = await propose({ kind: 'region', entry }, 'Authority2');
     expect(payload<object>(first)).toEqual({ applied: false, approvals: ['Authority1'] });
     expect(payload<object>(second)).toEqual({ applied: false, approvals: ['Authority1', 'Authority2'] });
-    expect((await entryOf(HOME)).version).toBe(1);
+    expect((await stage.entry(HOME)).version).toBe(version);
     const proof = await stage.testbed.prove('main', second);
     expect(await refusal(stage.relay().mirrorChange(proof))).toBe('NOT_APPLIED');
     const third = await propose({ kind: 'region', entry }, 'Authority3');
@@ -52,13 +51,13 @@ describe('the registry', () => {
   });
 
   test('refuses entries that nobody could rely on', async () => {
-    const entry = { ...(await entryOf(HOME)), version: 2 };
+    const entry = await stage.nextEntry(HOME);
     const [trust] = entry.trusts;
     if (trust === undefined) throw new Error('no trust');
     const region = (change: Partial<RegionEntry>) =>
       refusal(propose({ kind: 'region', entry: { ...entry, ...change } }));
     const withTrust = (change: Partial<Trust>) => region({ trusts: [{ ...trust, ...change }] });
-    expect(await region({ version: 3 })).toBe('VERSION_CONFLICT');
+    expect(await region({ version: entry.version + 1 })).toBe('VERSION_CONFLICT');
     expect(await region({ federation: 'other' })).toBe('FEDERATION_MISMATCH');
     expect(await region({ region: 'main', version: 1 })).toBe('REGION_MISMATCH');
     expect(await withTrust({ network: ELSEWHERE })).toBe('REGION_MISMATCH');
@@ -74,11 +73,12 @@ describe('the registry', () => {
     expect(await withTrust({ organisations: noRoot })).toBe('TRUST_INVALID');
     expect(await refusal(propose({ kind: 'main', entry: trust }))).toBe('VERSION_CONFLICT');
     expect(await refusal(propose({ kind: 'main', entry: { ...trust, version: 2 } }))).toBe('REGION_MISMATCH');
+    const { version } = await stage.testbed.main().scopeState();
     const scope = { scope: 'dental', title: 'Dental', titleZh: '口腔' };
-    expect(await refusal(propose({ kind: 'scopes', entry: { version: 2, scopes: [scope, scope] } }))).toBe(
+    expect(await refusal(propose({ kind: 'scopes', entry: { version: version + 1, scopes: [scope, scope] } }))).toBe(
       'SCOPE_REPEATED',
     );
-    expect(await refusal(propose({ kind: 'scopes', entry: { version: 1, scopes: [scope] } }))).toBe('VERSION_CONFLICT');
+    expect(await refusal(propose({ kind: 'scopes', entry: { version, scopes: [scope] } }))).toBe('VERSION_CONFLICT');
   });
 
   test('is founded once and changed by administrators of authorities only', async () => {
@@ -87,7 +87,7 @@ describe('the registry', () => {
     expect(await refusal(stage.testbed.region(HOME, 'CommissionA', 'admin').found(HOME, testbed.genesis))).toBe(
       'FOUNDED',
     );
-    const entry = { ...(await entryOf(HOME)), version: 2 };
+    const entry = await stage.nextEntry(HOME);
     expect(await refusal(testbed.main('Authority1', 'relay').approve({ kind: 'region', entry }))).toBe('ROLE_REQUIRED');
   });
 });
@@ -99,10 +99,15 @@ describe('the mirror of a region', () => {
     if (state === undefined) throw new Error('no region');
     const { region } = state.entry;
     const older = await testbed.prove('main', state);
-    await testbed.register({ ...state.entry, version: 2, frozen: true });
+    await stage.register(region, { frozen: true });
     const again = await stage.relay(ELSEWHERE).mirrorChange(older);
     expect(new TextDecoder().decode(again.result)).toBe('unchanged');
-    expect((await stage.relay(ELSEWHERE).mirrorOf(region)).entry).toMatchObject({ version: 2, frozen: true });
+    expect((await stage.relay(ELSEWHERE).mirrorOf(region)).entry).toEqual({
+      ...state.entry,
+      version: state.entry.version + 1,
+      frozen: true,
+    });
+    await stage.register(region, { frozen: false });
   });
 });
 
@@ -149,150 +154,19 @@ describe('the list of scopes', () => {
   });
 });
 
-describe('the authorities’ trust roots', () => {
-  test('are rotated with an overlap: both count until it is over, then the new ones alone', async () => {
-    const { testbed } = stage;
-    const [old] = (await testbed.main().foundation()).main;
-    if (old === undefined) throw new Error('no trust');
-    const overlapUntil = Date.now() + HOUR_MS;
-    const before = await testbed.prove('main', await testbed.main().declareAbsent(random(32), random(32)));
-    const next: Trust = { ...old, version: 2, validFrom: Date.now() - 1000 };
-    const proof = await testbed.change({ kind: 'main', entry: next, overlapUntil });
-    const { main, rotations, changedIn } = await testbed.main().foundation();
-    expect(main).toEqual([next, { ...old, validUntil: overlapUntil }]);
-    const verified = verifyOutcome(proof, [old], {});
-    expect(rotations).toEqual([{ version: 2, transactionId: verified.transactionId }]);
-    expect(changedIn).toBe(verified.transactionId);
-    expect((await stage.relay().foundation()).main).toEqual(main);
-
-    const registering = async (version: number) => {
-      const patientKey = stage.patientKey(stage.newKeys());
-      const registered = await testbed.main().registerPatient(patientKey);
-      return stage.hospital().enrol(patientKey, await testbed.prove('main', registered, version));
-    };
-    await registering(1);
-    await registering(2);
-    travel(HOUR_MS + 1000);
-    expect(await refusal(registering(1))).toBe('TRUST_VERSION_EXPIRED');
-    await registering(2);
-    expect(await refusal(stage.relay().recordAbsence(random(32), before))).toBe('TRUST_VERSION_EXPIRED');
-  });
-
-  test('take the vote from an authority that left', async () => {
-    const { testbed } = stage;
-    const [old] = (await testbed.main().foundation()).main;
-    if (old === undefined) throw new Error('no trust');
-    const three = ['Authority1', 'Authority2', 'Authority3'];
-    const policy = (role: string) => `OutOf(2, ${three.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
-    const organisations = old.organisations.filter(({ mspId }) => three.includes(mspId));
-    const entry = { ...old, version: 2, organisations, endorsement: policy('peer'), attestation: policy('client') };
-    await testbed.change({ kind: 'main', entry });
-    const region = { ...(await entryOf(HOME)), version: 2 };
-    expect(await refusal(propose({ kind: 'region', entry: region }, 'Authority4'))).toBe('AUTHORITY_UNKNOWN');
-    await propose({ kind: 'region', entry: region });
-    expect(payload<object>(await propose({ kind: 'region', entry: region }, 'Authority2'))).toMatchObject({
-      applied: true,
-    });
-  });
-
-  test('end at once when the overlap is in the past', async () => {
-    const { testbed } = stage;
-    const [old] = (await testbed.main().foundation()).main;
-    if (old === undefined) throw new Error('no trust');
-    await testbed.change({ kind: 'main', entry: { ...old, version: 2 }, overlapUntil: Date.now() });
-    const patientKey = stage.patientKey(stage.newKeys());
-    const registered = await testbed.main().registerPatient(patientKey);
-    const stale = await testbed.prove('main', registered, 1);
-    expect(await refusal(stage.hospital().enrol(patientKey, stale))).toBe('TRUST_VERSION_EXPIRED');
-    expect(await refusal(testbed.main('Authority1', 'admin').approve({ kind: 'main', entry: old }))).toBe(
-      'VERSION_CONFLICT',
-    );
-  });
-});
-
-describe('a region’s trust roots', () => {
-  /** A second certificate authority of HospitalB1, and what it certifies. */
-  const renewed = () => {
-    const authority = createAuthority({ mspId: 'HospitalB1', organisation: 'embedded' });
-    const credential = authority.issue({
-      commonName: 'new',
-      role: 'client',
-      attributes: { [ROLE_ATTRIBUTE]: 'practitioner' },
-    });
-    return { authority, member: { mspId: 'HospitalB1', ...credential, sign: createSigner(credential.privateKey) } };
-  };
-
-  test('are rotated with an overlap in which certificates of both authorities ask', async () => {
-    await stage.registerProxies();
-    const { member, authority } = renewed();
-    const old = await stage.doctor();
-    const entry = await entryOf(ELSEWHERE);
-    const [trust] = entry.trusts;
-    if (trust === undefined) throw new Error('no trust');
-    const organisations = trust.organisations.map((organisation) =>
-      organisation.mspId === 'HospitalB1' ? { ...organisation, roots: [authority.rootPem] } : organisation,
-    );
-    const until = Date.now() + HOUR_MS;
-    const trusts = [
-      { ...trust, version: 2, organisations },
-      { ...trust, validUntil: until },
-    ];
-    const secret = SecretKey.random();
-    const keyCertificate = stage.keyCertificate(member, secret);
-    const patient = await stage.patient();
-    const ask = async (who: typeof member, certificate: typeof keyCertificate) => {
-      const id = documentId(KeyCertificate.type, certificate.document);
-      const asking = { ...old, id, member: who, keyCertificate: certificate };
-      const height = await stage.mainHeight();
-      return stage.relay().decide(stage.request(asking, patient), certificate, height);
-    };
-    expect(await refusal(ask(member, keyCertificate))).toBe('SIGNER_UNTRUSTED');
-    await stage.testbed.register({ ...entry, version: 2, trusts });
-    expect(payload(await ask(member, keyCertificate))).toMatchObject({ scopes: [{ reason: 'NO_GRANT' }] });
-    expect(payload(await ask(old.member, old.keyCertificate))).toMatchObject({ scopes: [{ reason: 'NO_GRANT' }] });
-    travel(HOUR_MS + 1000);
-    expect(payload(await ask(member, keyCertificate))).toMatchObject({ scopes: [{ reason: 'NO_GRANT' }] });
-    expect(await refusal(ask(old.member, old.keyCertificate))).toBe('SIGNER_UNTRUSTED');
-  });
-
-  test('carry revocations, which deny from then on although a grant stands', async () => {
-    const { testbed } = stage;
-    await stage.registerProxies();
-    const doctor = await stage.doctor();
-    const patient = await stage.patient();
-    await stage.publish(patient);
-    await stage.grant(patient, doctor);
-    expect((await stage.decide(doctor, stage.request(doctor, patient))).outcome.outcome).toBe('released');
-    const authority = testbed.authority('HospitalB1');
-    authority.revoke(doctor.member.certificate);
-    const entry = await entryOf(ELSEWHERE);
-    const trusts = entry.trusts.map((trust) => ({
-      ...trust,
-      organisations: trust.organisations.map((organisation) =>
-        organisation.mspId === 'HospitalB1' ? { ...organisation, crls: [authority.crl()] } : organisation,
-      ),
-    }));
-    await testbed.register({ ...entry, version: 2, trusts });
-    const { outcome } = await stage.decide(doctor, stage.request(doctor, patient));
-    expect(outcome).toMatchObject({ outcome: 'denied', scopes: [{ reason: 'CERTIFICATE_INVALID' }] });
-    const ask = stage.relay(ELSEWHERE).ask(stage.request(doctor, patient), [HOME]);
-    expect(await refusal(ask)).toBe('CERTIFICATE_INVALID');
-    const forged = stage.request(doctor, patient, {}, testbed.member('HospitalB1', 'practitioner', 'another'));
-    const height = await stage.mainHeight();
-    expect(await refusal(stage.relay().decide(forged, doctor.keyCertificate, height))).toBe('CERTIFICATE_MISMATCH');
-  });
-});
-
 describe('a frozen region', () => {
+  afterEach(async () => {
+    for (const region of stage.testbed.regions) await stage.register(region, { frozen: false });
+  });
+
   test('is denied elsewhere, and neither indexed, registered nor anchored', async () => {
     const { testbed } = stage;
-    await stage.registerProxies();
     const doctor = await stage.doctor();
     const unknown = await stage.doctor();
     const patient = await stage.patient();
     await stage.publish(patient);
     await stage.grant(patient, doctor);
-    await testbed.register({ ...(await entryOf(ELSEWHERE)), version: 2, frozen: true });
+    await stage.register(ELSEWHERE, { frozen: true });
     const { outcome } = await stage.decide(doctor, stage.request(doctor, patient));
     expect(outcome).toMatchObject({ outcome: 'denied', scopes: [{ reason: 'REGION_FROZEN' }] });
     const grant = stage.grantDocument(patient, unknown);
@@ -302,16 +176,16 @@ describe('a frozen region', () => {
     expect(await refusal(stage.patient(['laboratory'], ELSEWHERE))).toBe('REGION_FROZEN');
     const proof = await testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
     await testbed.main().addToIndex(proof);
-    await testbed.register({ ...(await entryOf(HOME)), version: 2, frozen: true });
+    await stage.register(HOME, { frozen: true });
     expect(await refusal(testbed.main().addToIndex(proof))).toBe('REGION_FROZEN');
-    await testbed.register({ ...(await entryOf(ELSEWHERE)), version: 3, frozen: false });
+    await stage.register(ELSEWHERE, { frozen: false });
     expect((await stage.decide(doctor, stage.request(doctor, patient))).outcome.outcome).toBe('released');
   });
 
   test('goes on working inside', async () => {
     const own = await stage.doctor(HOME);
     const patient = await stage.patient();
-    await stage.testbed.register({ ...(await entryOf(HOME)), version: 2, frozen: true });
+    await stage.register(HOME, { frozen: true });
     const committed = await stage.relay().decide(stage.request(own, patient), undefined, undefined, [HOME]);
     expect(payload(committed)).toMatchObject({ scopes: [{ reason: 'NO_GRANT' }] });
   });
@@ -360,18 +234,22 @@ describe('a checkpoint', () => {
   test('with another root for a size freezes the region, and the change is mirrored like any other', async () => {
     const { testbed } = stage;
     const main = testbed.main();
-    await main.anchor(checkpoint(), []);
-    const other = checkpoint({ root: root(5) });
+    const { version } = await stage.entry(ELSEWHERE);
+    const elsewhere = (change: Partial<Checkpoint> = {}) =>
+      checkpoint({ region: ELSEWHERE, ...change }, stage.proxyMembers(ELSEWHERE));
+    await main.anchor(elsewhere(), []);
+    const other = elsewhere({ root: root(5) });
     const forked = await main.anchor(other, []);
     expect(payload<object>(forked)).toMatchObject({
       applied: true,
       kind: 'region',
-      entry: { version: 2, frozen: true },
+      entry: { version: version + 1, frozen: true },
     });
-    expect((await main.fork(HOME))?.second).toEqual(other);
-    await stage.relay(ELSEWHERE).mirrorChange(await testbed.prove('main', forked));
-    expect((await stage.relay(ELSEWHERE).mirrorOf(HOME)).entry.frozen).toBe(true);
-    expect(await refusal(main.anchor(checkpoint({ size: 9, root: root(9) }), proof(4, 9)))).toBe('REGION_FROZEN');
+    expect((await main.fork(ELSEWHERE))?.second).toEqual(other);
+    await stage.relay().mirrorChange(await testbed.prove('main', forked));
+    expect((await stage.relay().mirrorOf(ELSEWHERE)).entry.frozen).toBe(true);
+    expect(await refusal(main.anchor(elsewhere({ size: 9, root: root(9) }), proof(4, 9)))).toBe('REGION_FROZEN');
+    await stage.register(ELSEWHERE, { frozen: false });
   });
 });
 
@@ -382,7 +260,7 @@ describe('the index', () => {
     expect(await refusal(stage.relay().announce(patient.pseudonym))).toBe('NO_RECORDS');
     await stage.publish(patient);
     expect(await refusal(stage.relay().indexed([patient.pseudonym]))).toBe('NOT_ANNOUNCED');
-    expect(await stage.relay().unindexed()).toEqual([patient.pseudonym]);
+    expect(await stage.relay().unindexed()).toContain(patient.pseudonym);
     const proof = await testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
     await testbed.main().addToIndex(proof);
     await testbed.main().addToIndex(proof);
@@ -398,25 +276,47 @@ describe('the index', () => {
     );
     expect(await refusal(testbed.main().addToIndex(doctor))).toBe('FUNCTION_MISMATCH');
     await stage.relay().indexed([patient.pseudonym]);
-    expect(await stage.relay().unindexed()).toEqual([]);
+    expect(await stage.relay().unindexed()).not.toContain(patient.pseudonym);
     expect(await refusal(testbed.main().declareAbsent(patient.pseudonym, random(32)))).toBe('INDEXED');
     expect(await refusal(testbed.main().declareAbsent('x', random(32)))).toBe('DOCUMENT_MALFORMED');
     expect(await refusal(testbed.main().lookup('x'))).toBe('DOCUMENT_MALFORMED');
   });
 
-  test('never lets an addition and a statement of absence pass each other', async () => {
-    const { testbed } = stage;
-    for (let round = 0; round < 8; round += 1) {
-      const patient = await stage.patient();
-      await stage.publish(patient);
-      const proof = await testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
-      const absent = () => testbed.main().declareAbsent(patient.pseudonym, random(32));
-      const [added, ...stated] = await Promise.allSettled([testbed.main().addToIndex(proof), absent(), absent()]);
-      expect(added.status).toBe('fulfilled');
-      const addedIn = added.status === 'fulfilled' ? added.value : undefined;
-      for (const result of stated) {
-        if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(LedgerError);
-        else expect(result.value.blockNumber).toBeLessThanOrEqual(addedIn?.blockNumber ?? 0);
+  const people = async () => {
+    const patient = await stage.patient();
+    await stage.publish(patient);
+    const announced = await stage.testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
+    return { ...patient, announced };
+  };
+
+  test.each([
+    ['first', [VALID, PHANTOM_READ_CONFLICT]],
+    ['last', [VALID, VALID]],
+  ])(
+    'takes an addition and a statement of absence that know nothing of each other: ordered %s',
+    async (order, codes) => {
+      const { pseudonym, announced } = await people();
+      const addition = await stage.endorsed('main', 'Authority1', 'relay', 'Index:add', [announced]);
+      const args = [pseudonym, random(32)];
+      const absence = await stage.endorsed('main', 'Authority2', 'relay', 'Index:absent', args);
+      expect(await ordered(order === 'first' ? [addition, absence] : [absence, addition])).toEqual(codes);
+      expect(await refusal(stage.testbed.main().declareAbsent(pseudonym, random(32)))).toBe('INDEXED');
+    },
+  );
+
+  test('never lets an addition and a statement of absence pass each other, whoever comes first', async () => {
+    const main = stage.testbed.main();
+    for (let round = 0; round < 5; round += 1) {
+      const { pseudonym, announced } = await people();
+      const absent = () => main.declareAbsent(pseudonym, random(32));
+      const [added, ...stated] = await Promise.allSettled([main.addToIndex(announced), absent(), absent()]);
+      const places = await stage.places('main');
+      const placeOf = (settled: typeof added) =>
+        settled.status === 'fulfilled' ? places.get(settled.value.transactionId) : undefined;
+      const addition = placeOf(added) ?? expect.fail('the addition failed');
+      for (const absence of stated) {
+        if (absence.status === 'rejected') expect(codeOf(absence.reason)).toBe('INDEXED');
+        else expect(placeOf(absence)).toBeLessThan(addition);
       }
     }
   });

@@ -1,4 +1,14 @@
-import { ConsentDenial, documentId, type Outcome, Request, signDocument } from '@yilian/protocol';
+import { sign, X509Certificate } from 'node:crypto';
+import {
+  ConsentDenial,
+  documentBytes,
+  documentId,
+  type Outcome,
+  Request,
+  signDocument,
+  toBase64url,
+} from '@yilian/protocol';
+import type { Member } from '@yilian/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   ELSEWHERE,
@@ -25,6 +35,18 @@ beforeAll(async () => {
 });
 afterEach(() => vi.useRealTimers());
 afterAll(() => stage[Symbol.asyncDispose]());
+
+/** A good signature with the larger of its two S values: 33 bytes in DER. */
+function highS(member: Member, message: Uint8Array): Uint8Array {
+  const der = sign('sha256', message, member.privateKey);
+  return der[5 + (der[3] ?? 0)] === 33 ? der : highS(member, message);
+}
+
+/** The last character of padded base64 with bits in it that stand for nothing. */
+function unusedBitsSet(character: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return alphabet[alphabet.indexOf(character) + 1] ?? '';
+}
 
 const idOf = (request: ReturnType<Stage['request']>) => documentId(Request.type, request.document);
 const travel = (ms: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
@@ -146,6 +168,24 @@ describe('a decision', () => {
     expect(await refusal(stage.relay().decide(altered, doctor.keyCertificate, await stage.mainHeight()))).toBe(
       'SIGNATURE_INVALID',
     );
+  });
+
+  test('is not turned into a denial by whoever spells the signature or its certificate in another way', async () => {
+    let asking = await stage.doctor();
+    while (!asking.member.certificate.includes('=')) asking = await stage.doctor();
+    await stage.grant(patient, asking);
+    const request = stage.request(asking, patient);
+    const decide = async (change: object) => {
+      const altered = { ...request, signatures: request.signatures.map((signature) => ({ ...signature, ...change })) };
+      return refusal(stage.relay().decide(altered, asking.keyCertificate, await stage.mainHeight()));
+    };
+    const message = documentBytes(Request.type, request.document);
+    expect(await decide({ value: toBase64url(highS(asking.member, message)) })).toBe('SIGNATURE_INVALID');
+    const certificate = asking.member.certificate.replace(/[A-Za-z0-9+/](?==)/, unusedBitsSet);
+    expect(certificate).not.toBe(asking.member.certificate);
+    expect(new X509Certificate(certificate).raw).toEqual(new X509Certificate(asking.member.certificate).raw);
+    expect(await decide({ certificate })).toBe('CERTIFICATE_MISMATCH');
+    expect((await stage.decide(asking, request)).outcome.outcome).toBe('released');
   });
 
   test('denies a key certificate whose own period is over, whatever the grant says', async () => {
@@ -275,10 +315,8 @@ describe('what other regions answered', () => {
   });
 
   test('a waiting request is no outcome', async () => {
-    const request = stage.request(await stage.doctor(), await stage.patient(), { waitForConsent: true });
     const asker = await stage.doctor();
     const waits = stage.request(asker, await stage.patient(), { waitForConsent: true });
-    expect(request.document.nonce).not.toBe(waits.document.nonce);
     await stage.relay(ELSEWHERE).ask(waits, [HOME]);
     const committed = await stage.relay().decide(waits, asker.keyCertificate, await stage.mainHeight());
     const proof = await stage.testbed.prove(HOME, committed);

@@ -1,8 +1,10 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { type Committed, LedgerError } from '@yilian/ledger';
+import { CHAINCODE as MAIN } from '@yilian/main-chain';
 import { commitment, newContentSecret, PatientKeys, SecretKey, Signer, SUITE, sealHeader } from '@yilian/pre';
 import {
   AccessQuery,
+  canonicalJson,
   documentId,
   Grant,
   headerContext,
@@ -15,6 +17,7 @@ import {
   ProxyKey,
   RecordEntry,
   RecordRewrap,
+  type RegionEntry,
   Request,
   Revocation,
   ScopeKey,
@@ -22,9 +25,9 @@ import {
   signDocument,
   toBase64url,
 } from '@yilian/protocol';
-import type { RegionalChain } from '@yilian/regional-chain';
+import { CHAINCODE as REGIONAL, type RegionalChain } from '@yilian/regional-chain';
 import { type Member, Testbed } from '@yilian/testbed';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 
 export const HOME = 'region-a';
 export const ELSEWHERE = 'region-b';
@@ -70,6 +73,31 @@ export async function refusal(call: Promise<unknown>): Promise<string> {
     return code;
   }
   return expect.fail('the contract accepted it');
+}
+
+/** Fabric's TxValidationCode. */
+export const VALID = 0;
+export const MVCC_READ_CONFLICT = 11;
+export const PHANTOM_READ_CONFLICT = 12;
+
+type Endorsed = Awaited<ReturnType<Stage['endorsed']>>;
+
+/** Orders endorsed transactions one after the other, and then waits for their verdicts: Fabric's TxValidationCode. */
+export async function ordered(transactions: readonly Endorsed[]): Promise<number[]> {
+  const submitted = [];
+  for (const transaction of transactions) submitted.push(await transaction.submit());
+  const statuses = await Promise.all(submitted.map((transaction) => transaction.getStatus()));
+  return statuses.map(({ code }) => code);
+}
+
+/** Does something while everybody's clock is this far off. */
+export async function shifted<T>(ms: number, run: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
+  try {
+    return await run();
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 /** A federation with people: every step of a record's life by one call, each part of a document open to change. */
@@ -192,7 +220,7 @@ export class Stage implements AsyncDisposable {
       cid: CID,
       sizeBytes: 100,
       suite: SUITE,
-      header: this.header(patient, place),
+      header: change.header ?? this.header(patient, place),
       commitment: toBase64url(commitment(newContentSecret().salt, new Uint8Array(32))),
       custodian: 'HospitalA1',
       signedAt: Date.now(),
@@ -313,6 +341,47 @@ export class Stage implements AsyncDisposable {
       ...change,
     };
     return signDocument(Request, document, [signer]);
+  }
+
+  /** Endorsed now, to be ordered when a race says so. */
+  async endorsed(network: string, mspId: string, role: string, name: string, args: readonly unknown[]) {
+    const connection = this.testbed.connection(network, this.testbed.member(mspId, role));
+    const texts = args.map((value) => (typeof value === 'string' ? value : canonicalJson(value)));
+    const chaincode = network === 'main' ? MAIN : REGIONAL;
+    return connection.contract(network, chaincode).newProposal(name, { arguments: texts }).endorse();
+  }
+
+  /** A region's entry as the main chain has it. */
+  async entry(region: string): Promise<RegionEntry> {
+    const found = (await this.testbed.main().regions()).find(({ entry }) => entry.region === region);
+    return found?.entry ?? expect.fail(`no region ${region}`);
+  }
+
+  async nextEntry(region: string, change: Partial<RegionEntry> = {}): Promise<RegionEntry> {
+    const entry = await this.entry(region);
+    return { ...entry, ...change, version: entry.version + 1 };
+  }
+
+  /** Changes a region's entry, on the main chain and in every mirror. */
+  async register(region: string, change: Partial<RegionEntry>): Promise<void> {
+    await this.testbed.register(await this.nextEntry(region, change));
+  }
+
+  /** Where each valid transaction of a network stands, all in one order: by its block, and by its place in the block. */
+  async places(network: string): Promise<ReadonlyMap<string, number>> {
+    const places = new Map<string, number>();
+    const height = this.testbed.node(network).height();
+    const auditor = this.testbed.connection(
+      network,
+      this.testbed.member(network === 'main' ? 'Authority4' : 'AuditorA', 'relay'),
+    );
+    using blocks = await auditor.network(network).getFilteredBlockEvents({ startBlock: 0n });
+    for await (const block of blocks) {
+      for (const transaction of block.getFilteredTransactionsList())
+        if (transaction.getTxValidationCode() === VALID) places.set(transaction.getTxid(), places.size);
+      if (block.getNumber() === height - 1) break;
+    }
+    return places;
   }
 
   /** Decides at home, and returns the outcome with its transaction. */

@@ -10,6 +10,7 @@ import {
   bytesOf,
   collect,
   damageFile,
+  digestOf,
   failureOf,
   inChunks,
   MIB,
@@ -62,7 +63,7 @@ describe('a process that is killed during a put', () => {
     expect(after.pins()).toEqual([kept]);
     expect(await blockFiles(folder.path)).toHaveLength(3);
     expect(await readdir(join(folder.path, 'unfinished'))).toEqual([]);
-    expect(await collect(after.get(kept.cid, kept))).toEqual(bytesOf('kept', MIB + 1));
+    expect(digestOf(await collect(after.get(kept.cid, kept)))).toBe(digestOf(bytesOf('kept', MIB + 1)));
   });
 });
 
@@ -136,7 +137,7 @@ describe('a full disk', () => {
         expect(await blockFiles(small)).toHaveLength(1);
         expect(await readdir(join(small, 'unfinished'))).toEqual([]);
         await vault.unpin((await vault.put(inChunks(bytesOf('fits', 2 * MIB)))).cid);
-        expect(await collect(vault.get(kept.cid, kept))).toEqual(bytesOf('kept', MIB));
+        expect(digestOf(await collect(vault.get(kept.cid, kept)))).toBe(digestOf(bytesOf('kept', MIB)));
 
         await replica.put(inChunks(bytesOf('kept', MIB)));
         const [file = ''] = await blockFiles(small);
@@ -144,7 +145,7 @@ describe('a full disk', () => {
         await writeFile(join(small, 'filler'), new Uint8Array(6 * MIB)).catch(() => undefined);
         const result = await vault.verify(kept.cid, { repair: true });
         expect(result).toMatchObject({ corrupt: 1, repaired: 0 });
-        expect(await collect(vault.get(kept.cid, kept))).toEqual(bytesOf('kept', MIB));
+        expect(digestOf(await collect(vault.get(kept.cid, kept)))).toBe(digestOf(bytesOf('kept', MIB)));
         expect(faults[1]).toMatchObject({ kind: 'corrupt', repaired: false, cause: { code: 'DISK_FULL' } });
         await gateway.close();
       } finally {

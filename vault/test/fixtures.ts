@@ -25,6 +25,11 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(await Array.fromAsync(source));
 }
 
+/** Size and SHA-256, to compare: a matcher takes longer over a megabyte than all else that is done with it. */
+export function digestOf(bytes: Uint8Array): string {
+  return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
 /** The error's code and block, to compare with `toEqual`. */
 export async function failureOf(work: Promise<unknown>): Promise<{ code: VaultErrorCode; cid: Cid | undefined }> {
   const error: unknown = await work.then(

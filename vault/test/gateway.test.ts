@@ -8,6 +8,7 @@ import {
   bytesOf,
   collect,
   DagForge,
+  digestOf,
   failureOf,
   holderOf,
   inChunks,
@@ -99,7 +100,7 @@ describe('the trustless gateway', () => {
     const { roots, blocks } = await carOf('');
     expect(roots).toEqual([cid]);
     expect(blocks.map((block) => block.cid)[0]).toBe(cid);
-    expect(Buffer.concat(blocks.slice(1).map((block) => block.bytes))).toEqual(BYTES);
+    expect(digestOf(Buffer.concat(blocks.slice(1).map((block) => block.bytes)))).toBe(digestOf(BYTES));
   });
 
   it('gives a CAR of one leaf', async () => {
@@ -251,7 +252,7 @@ describe('the trustless gateway', () => {
     const { gatewayHandler } = await import('../src/index.ts');
     await using server = await listen(gatewayHandler(vault));
     await using remote = openRemoteVault({ holders: [server.url] });
-    expect(await collect(remote.get(cid, { sizeBytes: SIZE_BYTES }))).toEqual(BYTES);
+    expect(digestOf(await collect(remote.get(cid, { sizeBytes: SIZE_BYTES })))).toBe(digestOf(BYTES));
   });
 
   it('does not serve a damaged block', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Cid, MAX_LEVELS, openBlockVault, openRemoteVault } from '../src/index.ts';
-import { blockFiles, bytesOf, collect, DagForge, failureOf, holderOf, temporaryFolder } from './fixtures.ts';
+import { blockFiles, bytesOf, collect, DagForge, digestOf, failureOf, holderOf, temporaryFolder } from './fixtures.ts';
 
 /** What reading the root at this signed size comes to, and what the holder was asked for. */
 async function read(forge: DagForge, root: Cid, sizeBytes: number) {
@@ -22,7 +22,7 @@ describe('a DAG made to harm', () => {
     const root = await chain(forge, MAX_LEVELS);
     await using holder = await holderOf(forge.blocks);
     await using vault = openRemoteVault({ holders: [holder.url] });
-    expect(await collect(vault.get(root, { sizeBytes: 100_000 }))).toEqual(bytesOf('deep', 100_000));
+    expect(digestOf(await collect(vault.get(root, { sizeBytes: 100_000 })))).toBe(digestOf(bytesOf('deep', 100_000)));
   });
 
   it.each([MAX_LEVELS + 1, 50])('is given up below six levels when it has %i', async (levels) => {
