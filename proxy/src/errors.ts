@@ -4,11 +4,13 @@ import { PreError } from '@yilian/pre';
 import { ProtocolError } from '@yilian/protocol';
 
 export type ProxyErrorCode =
+  | 'ABANDONED'
   | 'CHAIN_BEHIND'
   | 'CHECKPOINT_MISMATCH'
   | 'CLOCK_SKEW'
   | 'COMMITMENT_MISMATCH'
   | 'CONFIG_INVALID'
+  | 'DISK_FULL'
   | 'ENVELOPE_REPLAYED'
   | 'EPOCH'
   | 'FEDERATION_MISMATCH'
@@ -52,6 +54,7 @@ export class ProxyError extends Error {
 
 /** HTTP status of every code. Unlisted ones are 404 when they end in `_UNKNOWN`, else 422. */
 const STATUS: Readonly<Record<string, number>> = {
+  ABANDONED: 499,
   ARGUMENT_MALFORMED: 400,
   BYTES_INVALID: 400,
   CERTIFICATE_EXPIRED: 403,
@@ -60,6 +63,7 @@ const STATUS: Readonly<Record<string, number>> = {
   CHAIN_BEHIND: 503,
   CHECKPOINT_MISMATCH: 409,
   CLOCK_SKEW: 503,
+  DISK_FULL: 507,
   DOCUMENT_MALFORMED: 400,
   ENVELOPE_EXPIRED: 403,
   ENVELOPE_MISDIRECTED: 403,

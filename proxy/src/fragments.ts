@@ -34,16 +34,23 @@ export class Fragments {
     return this.#book.get(grantId);
   }
 
-  /** Keeps verified fragments, one for each scope in the grant's order. */
+  /** Keeps verified fragments, one for each scope in the grant's order. @throws DISK_FULL, and nothing is kept */
   hold(grant: BookedGrant, kfrags: readonly VerifiedKeyFrag[]): void {
+    const { grantId } = grant;
     const plaintext = Buffer.concat(kfrags.map((kfrag) => kfrag.toBytes()));
-    const key = this.#wrapKeys.create(grant.grantId);
+    const key = this.#wrapKeys.create(grantId);
     failpoint('kfrags.wrapped');
-    this.#book.hold(grant, encrypt(key, plaintext, grant.grantId));
-    plaintext.fill(0);
-    key.fill(0);
+    try {
+      this.#book.hold(grant, encrypt(key, plaintext, grantId));
+    } catch (error) {
+      this.#wrapKeys.destroy(grantId);
+      throw error;
+    } finally {
+      plaintext.fill(0);
+      key.fill(0);
+    }
     failpoint('kfrags.stored');
-    this.#remember(grant.grantId, kfrags);
+    this.#remember(grantId, kfrags);
   }
 
   /** The fragment of one scope. @throws FRAGMENTS_UNKNOWN REVOKED STORE_BROKEN */
@@ -57,18 +64,29 @@ export class Fragments {
     return kfrag;
   }
 
-  /** Durable when it returns: the fragments are not used again. */
+  /**
+   * Durable when it returns: the fragments are not used again.
+   * @throws DISK_FULL: they are not used again either, because their key is gone, but what ended them is not noted
+   */
   stop(grantId: string, revocation?: SignedBy<typeof Revocation>): void {
     const held = this.#book.get(grantId)?.stage === 'held';
-    this.#book.stop(grantId, revocation);
-    if (held) failpoint('revocation.stopped');
-    for (const kfrag of this.#open.get(grantId) ?? []) kfrag.wipe();
-    this.#open.delete(grantId);
+    try {
+      this.#book.stop(grantId, revocation);
+      if (held) failpoint('revocation.stopped');
+    } catch (error) {
+      // To overwrite and remove a file needs no room.
+      if (held) this.#wrapKeys.destroy(grantId);
+      throw error;
+    } finally {
+      for (const kfrag of this.#open.get(grantId) ?? []) kfrag.wipe();
+      this.#open.delete(grantId);
+    }
   }
 
   /** Destroys a stopped grant's fragments: first their key, then what it encrypted. May be done again. */
   destroy(grantId: string, at: number): void {
-    if (this.#book.get(grantId)?.stage !== 'stopped') return;
+    const stage = this.#book.get(grantId)?.stage;
+    if (stage === undefined || stage === 'held') return;
     this.#wrapKeys.destroy(grantId);
     this.#book.erase(grantId, at);
     failpoint('destruction.erased');

@@ -1,5 +1,6 @@
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import type { Revocation, SignedBy } from '@yilian/protocol';
+import { onDisk } from './disk.ts';
 import { ProxyError } from './errors.ts';
 
 /** One scope a grant covers, with the key its fragments re-encrypt from. */
@@ -23,7 +24,7 @@ export interface BookedGrant {
 }
 
 /** `held`: fragments are here and may be used. `stopped`: never again, and not yet destroyed. `destroyed`: gone. */
-export type GrantStage = 'held' | 'stopped' | 'destroyed';
+type GrantStage = 'held' | 'stopped' | 'destroyed';
 
 export interface GrantRow extends BookedGrant {
   readonly stage: GrantStage;
@@ -48,20 +49,26 @@ CREATE INDEX IF NOT EXISTS ends ON grants (not_after) WHERE stage = 'held';
 const UNFINISHED = `SELECT * FROM grants WHERE stage = 'stopped' OR (stage = 'destroyed' AND receipted = 0)
   OR (stage = 'held' AND acknowledged = 0)`;
 
-/** Opens a database that no crash leaves half written; `durable`: nor does a power cut. @throws STORE_BROKEN */
+/** Opens a database that no crash leaves half written; `durable`: nor does a power cut. @throws STORE_BROKEN DISK_FULL */
 export function openDatabase(file: string, schema: string, durable: boolean): DatabaseSync {
   try {
-    const database = new DatabaseSync(file);
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'};
-      PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 2000;`);
-    database.exec(schema);
-    return database;
+    return onDisk(() => {
+      const database = new DatabaseSync(file);
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'};
+        PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 2000;`);
+      database.exec(schema);
+      return database;
+    });
   } catch (cause) {
+    if (cause instanceof ProxyError) throw cause;
     throw new ProxyError('STORE_BROKEN', 'the database cannot be opened', { cause });
   }
 }
 
-/** What this proxy knows of the grants that name it: encrypted fragments, and what was and must still be done. */
+/**
+ * What this proxy knows of the grants that name it: encrypted fragments, and what was and must still be done. Every write
+ * is one statement, done or not done, and throws DISK_FULL when there is no room for it.
+ */
 export class GrantBook {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -81,48 +88,47 @@ export class GrantBook {
   }
 
   hold(grant: BookedGrant, fragments: Uint8Array): void {
-    this.#insert(grant, 'held', fragments);
+    this.#insert(grant, { stage: 'held', fragments });
   }
 
   /** Notes a grant whose fragments are not here and must never be taken. */
   refuse(grant: BookedGrant, revocation: SignedBy<typeof Revocation> | undefined, at: number): void {
-    this.#insert(grant, 'destroyed', null);
-    this.#prepared('UPDATE grants SET revocation = ?, destroyed_at = ? WHERE grant_id = ?').run(
-      revocation === undefined ? null : JSON.stringify(revocation),
-      at,
-      grant.grantId,
-    );
+    this.#insert(grant, { stage: 'destroyed', revocation, destroyedAt: at });
   }
 
   /** From here on the fragments are not used, whatever happens. */
   stop(grantId: string, revocation: SignedBy<typeof Revocation> | undefined): void {
-    this.#prepared(
+    this.#write(
       `UPDATE grants SET stage = iif(stage = 'held', 'stopped', stage), revocation = coalesce(revocation, ?)
        WHERE grant_id = ?`,
-    ).run(revocation === undefined ? null : JSON.stringify(revocation), grantId);
+      revocation === undefined ? null : JSON.stringify(revocation),
+      grantId,
+    );
   }
 
   /** Erases the fragments from the row, the free pages and the write-ahead log. */
   erase(grantId: string, at: number): void {
-    this.#prepared(
+    this.#write(
       `UPDATE grants SET stage = 'destroyed', fragments = NULL, destroyed_at = coalesce(destroyed_at, ?)
        WHERE grant_id = ?`,
-    ).run(at, grantId);
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      at,
+      grantId,
+    );
+    this.#truncate();
   }
 
   /** Forgets fragments whose key is lost: a restored database came without its keys. */
   forget(grantId: string): void {
-    this.#prepared('DELETE FROM grants WHERE grant_id = ?').run(grantId);
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    this.#write('DELETE FROM grants WHERE grant_id = ?', grantId);
+    this.#truncate();
   }
 
   acknowledged(grantId: string): void {
-    this.#prepared('UPDATE grants SET acknowledged = 1 WHERE grant_id = ?').run(grantId);
+    this.#write('UPDATE grants SET acknowledged = 1 WHERE grant_id = ?', grantId);
   }
 
   receipted(grantId: string): void {
-    this.#prepared('UPDATE grants SET receipted = 1 WHERE grant_id = ?').run(grantId);
+    this.#write('UPDATE grants SET receipted = 1 WHERE grant_id = ?', grantId);
   }
 
   /** Grants whose fragments are in use. */
@@ -152,12 +158,37 @@ export class GrantBook {
     this.#database.close();
   }
 
-  #insert(grant: BookedGrant, stage: GrantStage, fragments: Uint8Array | null): void {
-    const { grantId, commitment, pseudonym, signingKey, receivingKey, notAfter, scopes } = grant;
-    this.#prepared(
-      `INSERT INTO grants (grant_id, commitment, pseudonym, signing_key, receiving_key, not_after, scopes, stage, fragments)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(grantId, commitment, pseudonym, signingKey, receivingKey, notAfter, JSON.stringify(scopes), stage, fragments);
+  #insert(
+    { grantId, commitment, pseudonym, signingKey, receivingKey, notAfter, scopes }: BookedGrant,
+    kept: Pick<GrantRow, 'stage' | 'destroyedAt'> & {
+      readonly fragments?: Uint8Array;
+      readonly revocation?: SignedBy<typeof Revocation> | undefined;
+    },
+  ): void {
+    const { stage, fragments = null, revocation, destroyedAt = null } = kept;
+    this.#write(
+      `INSERT INTO grants (grant_id, commitment, pseudonym, signing_key, receiving_key, not_after, scopes, stage,
+         fragments, revocation, destroyed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      grantId,
+      commitment,
+      pseudonym,
+      signingKey,
+      receivingKey,
+      notAfter,
+      JSON.stringify(scopes),
+      stage,
+      fragments,
+      revocation === undefined ? null : JSON.stringify(revocation),
+      destroyedAt,
+    );
+  }
+
+  #write(sql: string, ...values: SQLInputValue[]): void {
+    onDisk(() => this.#prepared(sql).run(...values));
+  }
+
+  #truncate(): void {
+    onDisk(() => this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
   }
 
   #ids(rows: readonly Record<string, SQLOutputValue>[]): string[] {

@@ -137,7 +137,7 @@ export class Grants {
         else this.#end(grantId, entry.revocation);
         return entry.revokedAt === undefined ? undefined : clock.now();
       }
-      if (row.stage === 'stopped') fragments.destroy(grantId, clock.reading());
+      fragments.destroy(grantId, clock.reading());
       const entry = await chain.grantEntry(grantId);
       if (!this.#receiptedIn(entry)) {
         if (entry.revokedAt === undefined && row.revocation !== undefined) await chain.revoke(row.revocation);

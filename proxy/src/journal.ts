@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ChainPosition } from '@yilian/regional-chain';
+import { onDisk } from './disk.ts';
 import { openDatabase } from './grant-book.ts';
 
 const SCHEMA = `
@@ -36,7 +37,7 @@ export class Journal {
     this.#advance = database.prepare('INSERT OR REPLACE INTO chain VALUES (1, ?, ?, ?)');
   }
 
-  /** Notes an envelope. False when it came before, or is far behind others of the same certificate. */
+  /** Notes an envelope. False when it came before, or is far behind others of the same certificate. @throws DISK_FULL */
   accept(envelope: {
     readonly id: string;
     /** Fingerprint of the sender's certificate. */
@@ -48,11 +49,13 @@ export class Journal {
     const { id, certificate, sequence, forgetAt, at } = envelope;
     const highest = Number(this.#highest.get(certificate)?.['sequence'] ?? 0);
     if (sequence < highest - SEQUENCE_WINDOW) return false;
-    if (this.#see.run(id, forgetAt).changes === 0) return false;
-    this.#raise.run(certificate, sequence);
-    this.#seen += 1;
-    if (this.#seen % FORGET_EVERY === 0) this.#database.prepare('DELETE FROM envelopes WHERE forget_at < ?').run(at);
-    return true;
+    return this.#atOnce(() => {
+      if (this.#see.run(id, forgetAt).changes === 0) return false;
+      this.#raise.run(certificate, sequence);
+      this.#seen += 1;
+      if (this.#seen % FORGET_EVERY === 0) this.#database.prepare('DELETE FROM envelopes WHERE forget_at < ?').run(at);
+      return true;
+    });
   }
 
   /** Up to where the chain was read, and the newest time it had dated. */
@@ -67,20 +70,31 @@ export class Journal {
     return rows.map((row) => row['hash'] as Uint8Array);
   }
 
-  /** Marks the chain as read up to `position`, whose event made `leaf` when it was an outcome. */
+  /** Marks the chain as read up to `position`, whose event made `leaf` when it was an outcome. @throws DISK_FULL */
   advance(position: ChainPosition, time: number, leaf?: Uint8Array): void {
-    this.#database.exec('BEGIN');
-    try {
+    this.#atOnce(() => {
       if (leaf !== undefined) this.#append.run(leaf);
       this.#advance.run(position.block, position.transactionId, time);
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   close(): void {
     this.#database.close();
+  }
+
+  /** All of it is written, or nothing. */
+  #atOnce<T>(write: () => T): T {
+    return onDisk(() => {
+      this.#database.exec('BEGIN');
+      try {
+        const result = write();
+        this.#database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        // SQLite may have ended the transaction itself, for want of room.
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
   }
 }

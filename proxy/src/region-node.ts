@@ -135,7 +135,7 @@ export class RegionNode implements Node {
         method: 'POST',
         path: '/v1/releases',
         caller: 'relay',
-        handle: async (body) => this.#releases.release(await envelopes.open(body, RELEASE)),
+        handle: async (body, signal) => this.#releases.release(await envelopes.open(body, RELEASE), signal),
       },
       {
         method: 'POST',

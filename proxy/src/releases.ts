@@ -49,11 +49,11 @@ export class Releases {
   }
 
   /**
-   * This proxy's share of a release that its own view has committed, for as long as the release is usable and what it
-   * rests on still stands. Asked again, it makes the share again.
-   * @throws the codes of the rules; NOT_COMMITTED TRANSACTION_INVALID HEADER_MISMATCH; LedgerError
+   * This proxy's share of a release that its own view has committed, for as long as the release is usable, what it rests on
+   * still stands and somebody waits for it. Asked again, it makes the share again.
+   * @throws the codes of the rules; NOT_COMMITTED TRANSACTION_INVALID HEADER_MISMATCH ABANDONED; LedgerError
    */
-  async release(order: ReleaseOrder): Promise<ReleaseReply> {
+  async release(order: ReleaseOrder, signal: AbortSignal): Promise<ReleaseReply> {
     const { chain, witness, fragments, clock } = this.#options;
     const attestation = await witness.attest(order.transactionId);
     const checked = checkOrder(
@@ -62,12 +62,12 @@ export class Releases {
       this.#options,
       clock.now(),
     );
-    const [standing, capsules] = await Promise.all([this.#standing(checked), this.#capsulesOf(checked)]);
+    const [standing, capsules] = await Promise.all([this.#standing(checked), this.#capsulesOf(checked, signal)]);
     const check = () =>
       checkStanding(checked, standing, (grantId) => fragments.get(grantId), this.#options, clock.now());
     check();
     failpoint('release.checked');
-    const cfrags = await this.#reencrypt(checked, capsules);
+    const cfrags = await this.#reencrypt(checked, capsules, signal);
     check();
     requireUsable(checked.outcome, checked.release, clock.now());
     const share = this.#share(order, checked, capsules, cfrags);
@@ -89,13 +89,14 @@ export class Releases {
   }
 
   /** The capsules of the records' headers, each header the one the release names. @throws HEADER_MISMATCH */
-  async #capsulesOf({ release: { records } }: CheckedRelease): Promise<Capsule[]> {
+  async #capsulesOf({ release: { records } }: CheckedRelease, signal: AbortSignal): Promise<Capsule[]> {
     const unknown = records.filter(({ headerHash }) => !this.#capsules.has(headerHash));
     const headers =
       unknown.length === 0 ? [] : await this.#options.chain.headers(unknown.map(({ recordId }) => recordId));
     if (this.#capsules.size + headers.length > MAX_CAPSULES) this.#capsules.clear();
     const capsules = new Map<string, Capsule>();
     for (const [index, { headerHash }] of unknown.entries()) {
+      requireWanted(signal);
       const header = fromBase64url(headers[index]?.header ?? '');
       if (digest(header) !== headerHash)
         throw new ProxyError('HEADER_MISMATCH', 'a record’s header is not the one released');
@@ -108,9 +109,14 @@ export class Releases {
   }
 
   /** One fragment for each record. Other calls get their turn between two; a revocation among them ends this one. */
-  async #reencrypt({ release, scopes }: CheckedRelease, capsules: readonly Capsule[]): Promise<Uint8Array[]> {
+  async #reencrypt(
+    { release, scopes }: CheckedRelease,
+    capsules: readonly Capsule[],
+    signal: AbortSignal,
+  ): Promise<Uint8Array[]> {
     const cfrags: Uint8Array[] = [];
     for (const [index, { scope }] of release.records.entries()) {
+      requireWanted(signal);
       const { grantId } = scopes.get(scope) as { readonly grantId: string };
       cfrags.push(reencrypt(capsules[index] as Capsule, this.#options.fragments.use(grantId, scope)).toBytes());
       await breathe();
@@ -146,4 +152,9 @@ export class Releases {
       signature: toBase64url(signer.sign(message)),
     };
   }
+}
+
+/** @throws ABANDONED when whoever ordered the share has gone: the first t proxies' shares sufficed */
+function requireWanted(signal: AbortSignal): void {
+  if (signal.aborted) throw new ProxyError('ABANDONED', 'nobody waits for the share any more');
 }

@@ -1,6 +1,17 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { onDisk } from './disk.ts';
 import { ProxyError } from './errors.ts';
 
 const NONCE_BYTES = 12;
@@ -34,19 +45,23 @@ export class SecretFiles {
     this.#masterKey = masterKey;
   }
 
-  /** Writes the file whole or not at all, and returns when the disk has it. `name` is bound to the contents. */
+  /**
+   * Writes the file whole or not at all, and returns when the disk has it. `name` is bound to the contents.
+   * @throws DISK_FULL
+   */
   write(file: string, secret: Uint8Array, name: string): void {
     const bytes = this.#masterKey === undefined ? secret : encrypt(this.#masterKey, secret, name);
     const fresh = `${file}.new`;
-    const handle = openSync(fresh, 'w', 0o600);
-    try {
-      writeSync(handle, bytes);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    renameSync(fresh, file);
-    syncFolder(dirname(file));
+    onDisk(() => {
+      try {
+        writeSynced(fresh, bytes);
+        renameSync(fresh, file);
+        syncFolder(dirname(file));
+      } catch (error) {
+        rmSync(fresh, { force: true });
+        throw error;
+      }
+    });
   }
 
   /** @throws STORE_BROKEN; the error of the file system when there is none */
@@ -69,6 +84,17 @@ export function shred(file: string, between: () => void = () => undefined): void
   between();
   unlinkSync(file);
   syncFolder(dirname(file));
+}
+
+function writeSynced(file: string, bytes: Uint8Array): void {
+  const handle = openSync(file, 'w', 0o600);
+  try {
+    // A disk that is almost full takes a part: this goes on until all is written or refused.
+    writeFileSync(handle, bytes);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 function syncFolder(folder: string): void {

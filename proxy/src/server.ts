@@ -1,5 +1,11 @@
 import rateLimit from '@fastify/rate-limit';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
 import type { Limits } from './config.ts';
 import { ProxyError, refusal } from './errors.ts';
@@ -13,7 +19,8 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly caller: Caller;
-  readonly handle: (body: unknown) => Promise<unknown>;
+  /** The signal says that nobody waits for the answer any more. */
+  readonly handle: (body: unknown, signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Whether orders are taken, and if not, why. */
@@ -36,6 +43,7 @@ const BODY_BYTES = 128 * 1024;
 const REQUEST_MS = 15_000;
 const HEADERS_MS = 5_000;
 const KEEP_ALIVE_MS = 10_000;
+const SWEEP_MS = 50;
 
 /** Builds the HTTP server; it does not listen. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
@@ -47,6 +55,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
+    frameworkErrors: (error, _, reply: FastifyReply) => {
+      const { status, code, message } = refusal(error);
+      void reply.status(status).send({ code, message });
+    },
     routerOptions: { maxParamLength: 64 },
   });
   app.server.maxConnections = limits.connections;
@@ -59,12 +71,28 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     const { status, code, message } = refusal(error);
     if (status === 500) log.error({ route: request.routeOptions.url, err: named(error) }, 'failed');
     refusals.set(request, code);
-    if (status === 429 || status === 503) void reply.header('retry-after', '1');
+    if (status === 429 || status === 503 || status === 507) void reply.header('retry-after', '1');
     return reply.status(status).send({ code, message });
+  });
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return;
+    // What is under way is answered; its connection is then not kept for another request.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    app.server.once('close', () => clearInterval(sweeping));
   });
   app.setNotFoundHandler(async () => {
     throw new ProxyError('NOT_FOUND', 'there is nothing here');
   });
+  /** Aborted when the caller goes away without the answer; then no response is ever finished. */
+  const leaving = (request: FastifyRequest, reply: FastifyReply): AbortSignal => {
+    const controller = new AbortController();
+    reply.raw.once('close', () => {
+      if (reply.raw.writableEnded) return;
+      controller.abort();
+      metrics.answered(request.routeOptions.url ?? 'none', 'ABANDONED', reply.elapsedTime / 1000);
+    });
+    return controller.signal;
+  };
   const refusals = new WeakMap<object, string>();
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
@@ -85,10 +113,10 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       method,
       url: path,
       config: { rateLimit: { max, timeWindow: 60_000 } },
-      handler: async (request) => {
+      handler: async (request, reply) => {
         const { ready, reason } = readiness();
         if (!ready) throw new ProxyError('NOT_READY', reason ?? 'starting');
-        return handle(request.body);
+        return handle(request.body, leaving(request, reply));
       },
     });
   }

@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BuiltProxy } from '../src/index.ts';
 import { HOME, random, TestFederation, type TestGrant } from './federation.ts';
@@ -172,4 +176,22 @@ test('on the chain of another federation a proxy never becomes ready', async () 
   void other.begin('http://hospitala2.example');
   await expect.poll(() => other.readiness()).toEqual({ ready: false, reason: 'FEDERATION_MISMATCH' });
   await federation.close(other);
+});
+
+test('what is under way when a proxy is closed is answered, and its connection not kept for more', async () => {
+  const other = await federation.proxy('HospitalA2');
+  await other.app.listen({ host: '127.0.0.1', port: 0 });
+  const { server } = other.app;
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const begun = once(server, 'request');
+  socket.write(
+    'POST /v1/kfrags HTTP/1.1\r\nHost: proxy\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{',
+  );
+  await begun;
+  const closed = federation.close(other);
+  socket.write('}');
+  const answered = text(socket);
+  const late = delay(server.keepAliveTimeout / 2, 'late', { ref: false });
+  expect(await Promise.race([closed, late])).toBeUndefined();
+  expect(await answered).toMatch(/^HTTP\/1\.1 503 .*"code":"NOT_READY","message":"CLOSING"/s);
 });

@@ -1,9 +1,10 @@
 import { CapsuleFrag, CFRAG_BYTES, headerCapsule, openHeader, openSealed, PublicKey, SecretKey } from '@yilian/pre';
 import { cfragContext, fromBase64url } from '@yilian/protocol';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { ReleaseReply } from '../src/api.ts';
+import { Fragments } from '../src/fragments.ts';
 import type { BuiltProxy } from '../src/index.ts';
-import { PROXIES, TestFederation } from './federation.ts';
+import { HOME, PROXIES, TestFederation } from './federation.ts';
 
 let federation: TestFederation;
 const proxies = new Map<string, BuiltProxy>();
@@ -93,4 +94,36 @@ test('whoever the share is not for cannot open it, nor under another transaction
     cfragContext(name, transactionId, transactionId, mspId),
   ])
     expect(() => openSealed(doctor.secret, sealed, wrong)).toThrow(expect.objectContaining({ code: 'SEALED_INVALID' }));
+});
+
+test('a release nobody waits for any more ends between two records, and can be ordered again', async () => {
+  const RECORDS = 24;
+  const [mspId] = PROXIES;
+  const proxy = proxies.get(mspId)!;
+  const patient = await federation.patient();
+  for (let count = 0; count < RECORDS; count += 1) await federation.publish(patient);
+  const grant = await federation.grant(patient, await federation.doctor());
+  for (const [holder, each] of proxies) await federation.deliver(each, holder, grant);
+  const { order } = await federation.decide(grant);
+  const url = await proxy.app.listen({ host: '127.0.0.1', port: 0 });
+  const leaving = new AbortController();
+  const records = vi.spyOn(Fragments.prototype, 'use');
+  try {
+    const asked = fetch(`${url}/v1/releases`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(federation.envelope(`${HOME}/${mspId}`, 'release', order)),
+      signal: leaving.signal,
+    });
+    const gone = expect(asked).rejects.toThrow(/abort/);
+    await expect.poll(() => records.mock.calls.length, { interval: 1 }).toBeGreaterThan(0);
+    leaving.abort();
+    await gone;
+    await expect.poll(async () => (await proxy.app.inject('/metrics')).payload).toMatch(/code="ABANDONED"} 1/);
+    expect((await federation.order(proxy, mspId, '/v1/releases', 'release', order)).status).toBe(200);
+    // Whatever was under way when this one was ordered has had its turns too.
+    expect(records.mock.calls.length).toBeLessThan(1.5 * RECORDS);
+  } finally {
+    records.mockRestore();
+  }
 });

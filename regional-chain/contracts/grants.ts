@@ -160,7 +160,8 @@ function listKey(ctx: Context, list: 'grant-of' | 'grant-past', { grant, grantId
   return ctx.stub.createCompositeKey(list, [grant.pseudonym, grant.grantee, grantId]);
 }
 
-async function grantOf(ctx: Context, grantId: string): Promise<GrantEntry> {
+/** @throws GRANT_UNKNOWN */
+export async function grantOf(ctx: Context, grantId: string): Promise<GrantEntry> {
   return (await getJson<GrantEntry>(ctx, grantKey(ctx, grantId))) ?? refuse('GRANT_UNKNOWN', 'no such grant');
 }
 

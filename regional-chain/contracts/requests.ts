@@ -6,6 +6,7 @@ import { pageOf, releaseBy, releasePage } from './paging.ts';
 import { receiptsOf, recordReceipts } from './receipts.ts';
 import { idArgument } from './region.ts';
 import { legsOf, MAX_LIST, type OutcomeEntry, outcomeOf, requestOf, type WaitingRequest } from './request-state.ts';
+import { standingOf } from './standing.ts';
 import { readPaths } from './state.ts';
 
 const WAITING_BOOKMARK = /^[A-Za-z0-9_-]{43}\/[A-Za-z0-9_-]{43}$/;
@@ -71,6 +72,11 @@ export class RequestContract extends ChainContract {
   /** What this transaction released, be it the decision or a page. */
   async release(ctx: Context, requestId: string, transactionId: string): Promise<string> {
     return withReceipt(ctx, await releaseBy(ctx, requestId, transactionId));
+  }
+
+  /** What this transaction released, with everything that rests on as it is now. */
+  async standing(ctx: Context, requestId: string, transactionId: string): Promise<string> {
+    return JSON.stringify(await standingOf(ctx, requestId, transactionId));
   }
 
   /** Every receipt of one release. */

@@ -6,6 +6,7 @@ export type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 export type { RecordHeader } from '../contracts/records.ts';
 export type { Foundation, Mirror, ScopeMirror } from '../contracts/region.ts';
 export type { Leg, OutcomeEntry, PageEntry, RequestEntry, WaitingRequest } from '../contracts/request-state.ts';
+export type { ReleaseStanding, Standing } from '../contracts/standing.ts';
 export {
   type ChainEvent,
   type ChainPosition,

@@ -26,6 +26,7 @@ import type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 import type { RecordHeader } from '../contracts/records.ts';
 import type { Foundation, Mirror, ScopeMirror } from '../contracts/region.ts';
 import type { Leg, OutcomeEntry, PageEntry, RequestEntry, WaitingRequest } from '../contracts/request-state.ts';
+import type { ReleaseStanding } from '../contracts/standing.ts';
 
 /** Name of the chaincode on every regional channel. */
 export const CHAINCODE = 'regional';
@@ -226,6 +227,11 @@ export class RegionalChain {
   /** What this transaction released, be it the decision or a page. Refused with `OUTCOME_UNKNOWN`. */
   release(requestId: string, transactionId: string): Promise<OutcomeEntry> {
     return this.#evaluate('Requests:release', [requestId, transactionId]);
+  }
+
+  /** What this transaction released, and how everything it rests on stands at this moment. Refused as {@link release}. */
+  standing(requestId: string, transactionId: string): Promise<ReleaseStanding> {
+    return this.#evaluate('Requests:standing', [requestId, transactionId]);
   }
 
   /** Every receipt of one release, earliest opening first. */

@@ -194,6 +194,7 @@ async function releases(stage: Stage, writes: By, reads: By, doctor: StageDoctor
     writes(HOME, 'HospitalA1')('relay', 'Requests:page', first, '1', height),
     reads(HOME, 'AuditorA')('relay', 'Requests:pageOf', second, '1'),
     reads(HOME, 'AuditorA')('relay', 'Requests:release', second, paged.transactionId),
+    reads(HOME, 'AuditorA')('relay', 'Requests:standing', second, paged.transactionId),
     reads(HOME, 'AuditorA')('relay', 'Requests:receipts', second, paged.transactionId),
   ];
 }
