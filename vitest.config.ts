@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Suites that run a whole federation as processes: one at a time, when the machine has nothing else to do. */
-const FEDERATIONS = ['{campaign,deploy}/test/federation.test.ts'];
+const FEDERATIONS = ['{campaign,deploy}/test/{federation,attackers}.test.ts'];
 
 export default defineConfig({
   test: {

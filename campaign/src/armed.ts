@@ -1,6 +1,7 @@
 /**
  * Loaded before a program (`node --import`): lets the campaign name, while the program runs, the step at which it kills
- * itself, or stops itself as SIGSTOP does. The programs read `YILIAN_FAIL_AT` whenever they pass a step.
+ * itself, or stops itself as SIGSTOP does, and put its clock ahead. The programs read `YILIAN_FAIL_AT` whenever they pass a
+ * step.
  */
 import { DatabaseSync } from 'node:sqlite';
 
@@ -10,7 +11,16 @@ export interface Arming {
   readonly how: 'kill' | 'freeze';
 }
 
+/** How far its clock is to be ahead from now on. */
+interface Shift {
+  readonly aheadMs: number;
+}
+export type Order = Arming | Shift;
+
 let how: Arming['how'] = 'kill';
+let aheadMs = 0;
+const now = Date.now.bind(Date);
+Date.now = () => now() + aheadMs;
 const kill = process.kill.bind(process);
 process.kill = (pid, signal) => {
   if (how === 'kill' || pid !== process.pid || signal !== 'SIGKILL') return kill(pid, signal);
@@ -33,9 +43,12 @@ function failAt(step: string): void {
   if (process.env['YILIAN_FAIL_AT'] === step) process.kill(process.pid, 'SIGKILL');
 }
 
-process.on('message', (arming: Arming) => {
-  process.env['YILIAN_FAIL_AT'] = arming.step;
-  how = arming.how;
-  process.send?.(arming);
+process.on('message', (order: Order) => {
+  if ('aheadMs' in order) ({ aheadMs } = order);
+  else {
+    process.env['YILIAN_FAIL_AT'] = order.step;
+    ({ how } = order);
+  }
+  process.send?.(order);
 });
 process.channel?.unref();

@@ -2,9 +2,6 @@ import { fromBase64url, type Outcome, toBase64url } from '@yilian/protocol';
 import { OutcomeLog, outcomeLeaf } from '@yilian/regional-chain';
 import type { History, Transaction } from './history.ts';
 
-/** How long a leg may take once a release that was overtaken by a revocation is over. */
-const OVERTAKEN_MS = 30_000;
-
 /** What a campaign leaves behind, read from ledgers and disks. */
 export interface Evidence {
   readonly home: { readonly region: string; readonly history: History };
@@ -16,8 +13,6 @@ export interface Evidence {
   readonly signed: ReadonlySet<string>;
   /** Opened-receipts that were handed in until they were taken, as `<requestId>/<release transaction>/<receipt id>`. */
   readonly receipts: readonly string[];
-  /** When all this was read, epoch milliseconds. */
-  readonly at: number;
   /** What every proxy of the home region has on disk. */
   readonly proxies: readonly Holdings[];
 }
@@ -104,9 +99,7 @@ export function check(evidence: Evidence): Violation[] {
 
 type Report = (rule: Rule, of: string, detail: string) => void;
 
-function checkRequests(evidence: Evidence, report: Report): void {
-  const { away, accepted, signed } = evidence;
-  const overtaken = overtakenIn(evidence);
+function checkRequests({ away, accepted, signed }: Evidence, report: Report): void {
   const asked = requestsOf(away.history);
   for (const requestId of new Set(accepted))
     if (!asked.has(requestId)) report('REQUEST_LOST', requestId, 'was answered 202 and is not on its chain');
@@ -115,8 +108,7 @@ function checkRequests(evidence: Evidence, report: Report): void {
     if (new Set(entries.map(({ homes }) => homes.join())).size !== entries.length)
       report('REQUEST_REPEATED', requestId, `recorded ${entries.length} times with the same homes`);
   }
-  for (const requestId of pendingOf(away.history))
-    if (!overtaken.has(requestId)) report('STILL_PENDING', requestId, 'has no last word');
+  for (const requestId of pendingOf(away.history)) report('STILL_PENDING', requestId, 'has no last word');
 }
 
 function checkOutcomes({ home, away }: Evidence, report: Report): void {
@@ -161,9 +153,7 @@ function checkConsent({ home }: Evidence, report: Report): void {
   }
 }
 
-function checkLegs(evidence: Evidence, report: Report): void {
-  const { home, away, main } = evidence;
-  const overtaken = overtakenIn(evidence);
+function checkLegs({ away, home, main }: Evidence, report: Report): void {
   const decisions = decisionsOf(home.history);
   const legs = legsOf(away.history);
   for (const [requestId, entries] of requestsOf(away.history)) {
@@ -172,7 +162,7 @@ function checkLegs(evidence: Evidence, report: Report): void {
     for (const region of expected) {
       const written = (legs.get(requestId) ?? []).filter((leg) => leg.region === region);
       const [leg] = written;
-      if (leg === undefined && !overtaken.has(requestId)) report('LEG_LOST', requestId, `no word of ${region}`);
+      if (leg === undefined) report('LEG_LOST', requestId, `no word of ${region}`);
       if (written.length > 1) report('LEG_REPEATED', requestId, `${written.length} words of ${region}`);
       for (const each of written) {
         if (region === 'main') requireAbsence(main, requestId, each, report);
@@ -180,23 +170,6 @@ function checkLegs(evidence: Evidence, report: Report): void {
       }
     }
   }
-}
-
-/**
- * Releases whose grant was revoked after they were decided, for as long as they would have been usable: the proxies no
- * longer carry them out, and the home relay says `pending` until that time is over.
- */
-function overtakenIn({ home, at }: Evidence): ReadonlySet<string> {
-  const revoked = new Set(
-    [...grantsOf(home.history).values()].flatMap((g) => (g.revokedAt === undefined ? [] : g.grantId)),
-  );
-  const overtaken = new Set<string>();
-  for (const { outcome } of [...decisionsOf(home.history).values()].flat()) {
-    const open = outcome.release !== undefined && at <= outcome.release.usableUntil + OVERTAKEN_MS;
-    if (open && outcome.scopes.some((scope) => scope.permitted && revoked.has(scope.grantId)))
-      overtaken.add(outcome.requestId);
-  }
-  return overtaken;
 }
 
 function requireSame(made: readonly Decision[], requestId: string, leg: Leg, report: Report): void {

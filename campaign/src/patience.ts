@@ -4,13 +4,14 @@ import { CampaignError } from './errors.ts';
 const PAUSE_MS = 40;
 
 /**
- * Repeats `attempt` until it neither throws nor gives `undefined` or `false`.
+ * Repeats `attempt` until it neither throws nor gives `undefined` or `false`, with a pause between two.
  * @throws LATE with what it threw last as the cause, after `patienceMs`
  */
 export async function until<T>(
   what: string,
   patienceMs: number,
   attempt: () => Promise<T | undefined | false>,
+  pauseMs = PAUSE_MS,
 ): Promise<T> {
   const end = Date.now() + patienceMs;
   for (;;) {
@@ -22,7 +23,7 @@ export async function until<T>(
       cause = error;
     }
     if (Date.now() > end) throw new CampaignError('LATE', `not within ${patienceMs} ms: ${what}`, { cause });
-    await delay(PAUSE_MS);
+    await delay(pauseMs);
   }
 }
 

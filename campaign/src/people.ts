@@ -1,5 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { FederationView, Hospital, isProven, Patient, Practitioner, type ProvenLeg, RelayClient } from '@yilian/client';
+import {
+  FederationView,
+  type GrantOptions,
+  Hospital,
+  isProven,
+  Patient,
+  Practitioner,
+  type ProvenLeg,
+  RelayClient,
+  type RequestOptions,
+} from '@yilian/client';
 import { createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { documentId, OpenedReceipt, Request, type SignedBy, utf8Bytes } from '@yilian/protocol';
@@ -10,7 +20,8 @@ import type { Region } from './region.ts';
 import { fresh, SCOPE, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
-const THRESHOLD = 2;
+/** Proxies whose shares open a record. */
+export const THRESHOLD = 2;
 /** A client asks again this soon while its relay is down. */
 const AGAIN_MS = 100;
 const INDEX_MS = 30_000;
@@ -55,10 +66,10 @@ export class People {
     return { patient, pseudonym };
   }
 
-  async publish({ patient, pseudonym }: Enrolled): Promise<void> {
+  async publish({ patient, pseudonym }: Enrolled, plaintext = utf8Bytes(PLAINTEXT)): Promise<void> {
     await this.#hospital(async (hospital) => {
       await hospital.enrol(patient.patientKey(this.#world.home.name));
-      await hospital.publish({ pseudonym, scope: SCOPE, codes: [CODE], source: bytesOf(PLAINTEXT) });
+      await hospital.publish({ pseudonym, scope: SCOPE, codes: [CODE], source: inOnePiece(plaintext) });
     });
   }
 
@@ -71,14 +82,13 @@ export class People {
     });
   }
 
-  async doctor(): Promise<Doctor> {
-    const { away, files } = this.#world;
-    const { mspId, certificate, privateKey } = away.member(away.hospital, 'practitioner', fresh(6));
-    const { federation } = files;
+  async doctor(region = this.#world.away): Promise<Doctor> {
+    const { mspId, certificate, privateKey } = region.member(region.hospital, 'practitioner', fresh(6));
+    const { federation } = this.#world.files;
     const sign = createSigner(privateKey);
     const practitioner = new Practitioner({
       federation,
-      region: away.name,
+      region: region.name,
       mspId,
       certificate,
       sign,
@@ -86,12 +96,12 @@ export class People {
     });
     const now = Date.now();
     const keyCertificate = practitioner.keyCertificate({ notBefore: now - 60_000, notAfter: now + 24 * HOUR_MS });
-    await away.as(away.hospital, 'hospital').registerPractitioner(keyCertificate);
+    await region.as(region.hospital, 'hospital').registerPractitioner(keyCertificate);
     return { practitioner, keyCertificateId: documentId('key-certificate', keyCertificate.document) };
   }
 
-  /** Grants, and delivers the fragments until every proxy has acknowledged; returns the grant’s id. */
-  async grant({ patient }: Enrolled, doctor: Doctor): Promise<Granted> {
+  /** Grants, and delivers the fragments until every proxy (or each of those named) has acknowledged. */
+  async grant({ patient }: Enrolled, doctor: Doctor, named: Pick<GrantOptions, 'proxies'> = {}): Promise<Granted> {
     const { home, away, genesis } = this.#world;
     const relay = this.relay(home);
     const now = Date.now();
@@ -105,6 +115,7 @@ export class People {
       notBefore: now - 60_000,
       notAfter: now + HOUR_MS,
       threshold: THRESHOLD,
+      ...named,
     });
     return { grantId: granted.grantId, acknowledgedBy: granted.acknowledgedBy };
   }
@@ -114,13 +125,18 @@ export class People {
     await patient.revoke({ home: home.name, relay: this.relay(home), grantId });
   }
 
-  request(doctor: Doctor, pseudonym: string, minMainHeight = 0): SignedBy<typeof Request> {
+  request(
+    doctor: Doctor,
+    pseudonym: string,
+    asked: Partial<Pick<RequestOptions, 'validForMs' | 'at'>> = {},
+  ): SignedBy<typeof Request> {
     const request = doctor.practitioner.request({
       pseudonym,
       scopes: [SCOPE],
       purpose: 'TREAT',
       evidence: utf8Bytes('referral'),
-      minMainHeight,
+      minMainHeight: 0,
+      ...asked,
     });
     this.#world.signed.add(documentId(Request.type, request.document));
     return request;
@@ -134,15 +150,16 @@ export class People {
   }
 
   /** Waits until the asking chain has the last word of every leg, and nothing pending. Returns the legs’ outcomes. */
-  async ended(requestId: string, patienceMs = END_MS): Promise<readonly string[]> {
+  async ended(requestId: string, pauseMs?: number): Promise<readonly string[]> {
     const { away } = this.#world;
     const chain = away.as(away.commission, 'admin');
-    return until(`${requestId} has its last word on its chain`, patienceMs, async () => {
+    const lastWord = async () => {
       const { legs, homes } = await chain.request(requestId);
       if (legs.length < Math.max(1, homes.length)) return undefined;
       const pending = (await chain.pending()).some((entry) => entry.requestId === requestId);
       return pending ? undefined : legs.map(({ outcome }) => outcome);
-    });
+    };
+    return until(`${requestId} has its last word on its chain`, END_MS, lastWord, pauseMs);
   }
 
   /** Waits until the home chain has decided. */
@@ -167,7 +184,7 @@ export class People {
 
   /** Opens every record of a release; throws unless each is as it was published. */
   async open(doctor: Doctor, leg: ProvenLeg): Promise<void> {
-    await using vault = await this.#vault();
+    await using vault = await this.vault();
     for (const record of leg.outcome.release?.records ?? []) {
       const pieces = await Array.fromAsync(doctor.practitioner.open(leg, record, { body: vault as never }));
       if (Buffer.concat(pieces).toString() !== PLAINTEXT)
@@ -188,13 +205,14 @@ export class People {
     const { home, files } = this.#world;
     const { mspId, certificate, privateKey } = home.member(home.hospital, 'hospital');
     const sign = createSigner(privateKey);
-    await using vault = await this.#vault();
+    await using vault = await this.vault();
     const chain = home.as(mspId, 'hospital');
     const identity = { federation: files.federation, region: home.name, mspId, certificate, sign };
     await act(new Hospital({ ...identity, chain, relay: this.relay(home), vault }));
   }
 
-  #vault() {
+  /** The home region's vault. */
+  vault() {
     return openBlockVault({ folder: this.#world.files.path('vault') });
   }
 }
@@ -206,8 +224,8 @@ export interface Granted {
 
 const CODE = { system: 'http://loinc.org', code: '718-7' };
 
-async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
-  yield utf8Bytes(text);
+async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** Repeats what only a relay that is away refuses. */

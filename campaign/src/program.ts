@@ -4,7 +4,7 @@ import { openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Arming } from './armed.ts';
+import type { Arming, Order } from './armed.ts';
 import type { Door } from './door.ts';
 import { CampaignError } from './errors.ts';
 import { until, within } from './patience.ts';
@@ -72,12 +72,14 @@ export class Program {
     });
   }
 
+  /** Waits until it says that it does its work; it listens before that. */
+  async ready(): Promise<void> {
+    await until(`${this.name} does its work`, START_MS, async () => (await fetch(`${this.door.url}/ready`)).ok);
+  }
+
   /** From now on it kills (or stops) itself when it reaches the step. */
   async arm(step: string, how: Arming['how'] = 'kill'): Promise<void> {
-    const { child } = this.#current();
-    const acknowledged = once(child, 'message');
-    child.send({ step, how } satisfies Arming);
-    await within(`${this.name} is armed`, START_MS, acknowledged);
+    await this.#order({ step, how });
   }
 
   /** Waits until it killed itself at the step it is armed for. @throws LATE when it does not reach it, ENDED otherwise */
@@ -95,6 +97,17 @@ export class Program {
     if ((await ended) !== 'SIGKILL') throw new CampaignError('ENDED', `${this.name} ended by itself`);
     this.kills += 1;
     this.#gone();
+  }
+
+  /** Puts its clock ahead of everybody else's until it is started anew. */
+  async ahead(aheadMs: number): Promise<void> {
+    await this.#order({ aheadMs });
+  }
+
+  /** What it logged so far, line by line. */
+  async logged(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const lines = (await readFile(this.#logFile, 'utf8')).split('\n').slice(0, -1);
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   freeze(): void {
@@ -129,6 +142,13 @@ export class Program {
     await ended;
     clearTimeout(timer);
     this.#gone();
+  }
+
+  async #order(order: Order): Promise<void> {
+    const { child } = this.#current();
+    const acknowledged = once(child, 'message');
+    child.send(order);
+    await within(`${this.name} takes an order`, START_MS, acknowledged);
   }
 
   #gone(): void {

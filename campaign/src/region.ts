@@ -106,10 +106,14 @@ export class Region {
     return this.relays[0] as Program;
   }
 
+  /** Organisations whose proxies are {@link proxies}, in that order. */
+  get outside(): readonly string[] {
+    return this.proxies.map(({ name }) => name.split('/proxy-')[1] ?? '');
+  }
+
   /** Organisations whose proxies are no processes of their own. */
   get inHouse(): readonly string[] {
-    const outside = new Set(this.proxies.map(({ name }) => name.split('/proxy-')[1]));
-    return this.network.mspIds.filter((mspId) => !outside.has(mspId));
+    return this.network.mspIds.filter((mspId) => !this.outside.includes(mspId));
   }
 
   get commission(): string {
@@ -122,7 +126,12 @@ export class Region {
 
   /** As a proxy of the region that runs in this process is configured. */
   proxyConfig(mspId: string): Promise<ProxyConfig> {
-    return proxyConfig(this.#files, this.network, mspId, this.chain.door.address, this.#folders.get(mspId) ?? '');
+    return proxyConfig(this.#files, this.network, mspId, this.chain.door.address, this.proxyFolder(mspId));
+  }
+
+  /** Where a proxy of the region keeps its keys and fragments. */
+  proxyFolder(mspId: string): string {
+    return this.#folders.get(mspId) ?? '';
   }
 
   entry(federation: string, version: number): RegionEntry {

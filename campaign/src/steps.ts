@@ -1,6 +1,6 @@
 import { CampaignError } from './errors.ts';
 import { until } from './patience.ts';
-import { type Doctor, END_MS, type Enrolled, People } from './people.ts';
+import { type Doctor, END_MS, type Enrolled, People, THRESHOLD } from './people.ts';
 import type { Program } from './program.ts';
 import { fresh, type World } from './world.ts';
 
@@ -150,12 +150,15 @@ const ending = (step: string): StepCase => ({
   },
 });
 
-/** A release goes on with the other proxies; and the one that died carries the next one out. */
+/** A release that needs the proxy's share gets it although the proxy dies over it, and so does the next one. */
 const releasing = (step: string): StepCase => ({
   party: 'proxy',
   step,
   run: async (all) => {
-    const { people, doctor, patient } = all;
+    const { people, patient, world } = all;
+    const { inHouse, outside } = world.home;
+    const doctor = await people.doctor();
+    await people.grant(patient, doctor, { proxies: [...inHouse.slice(0, THRESHOLD - 1), ...outside] });
     await killedAt(proxy(all), step, () => query(all, doctor, patient.pseudonym, 'released'));
     const request = await query(all, doctor, patient.pseudonym, 'released');
     await people.open(doctor, await people.proven(doctor, request));

@@ -131,7 +131,6 @@ export class World implements AsyncDisposable {
   async evidence(): Promise<Evidence> {
     const { home, away, accepted, signed, receipts } = this;
     return {
-      at: Date.now(),
       home: { region: home.name, history: await home.history() },
       away: { region: away.name, history: await away.history() },
       main: await this.#reader.read(this.#mainConnection(AUTHORITIES[0], 'admin'), MAIN),

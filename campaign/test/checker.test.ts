@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { check, type Rule } from '../src/checker.ts';
 import { DOCTORED } from './doctored.ts';
-import { soundEvidence, USABLE_UNTIL } from './sound.ts';
+import { soundEvidence } from './sound.ts';
 
 const rules = Object.keys(DOCTORED) as Rule[];
 
@@ -12,12 +12,6 @@ describe('the checker', () => {
 
   it.each(rules)('sees %s in evidence that was doctored so', (rule) => {
     expect(check(DOCTORED[rule](soundEvidence())).map((violation) => violation.rule)).toContain(rule);
-  });
-
-  it('lets a leg wait whose release was overtaken by a revocation, and only while it would have been usable', () => {
-    const found = (at: number) => check({ ...DOCTORED.LEG_LOST(soundEvidence()), at }).map(({ rule }) => rule);
-    expect(found(USABLE_UNTIL)).toEqual([]);
-    expect(found(2 * USABLE_UNTIL)).toEqual(['STILL_PENDING', 'LEG_LOST']);
   });
 
   it('takes an invalid transaction for nothing: what it would have written is lost', () => {

@@ -4,8 +4,7 @@ import type { Evidence } from '../src/checker.ts';
 import type { History, Transaction } from '../src/history.ts';
 
 const GRANT = 'grant-1';
-export const USABLE_UNTIL = 1_000_000;
-const LATER = 2 * USABLE_UNTIL;
+const USABLE_UNTIL = 1_000_000;
 const PROXIES = ['P1', 'P2', 'P3'];
 
 /** One request of each outcome, a grant that was used and revoked, a receipt, a checkpoint: nothing to object to. */
@@ -17,7 +16,6 @@ export function soundEvidence(): Evidence {
   const [released, denied] = decisions as [Transaction, Transaction];
   const root = toBase64url(log.root());
   return {
-    at: LATER,
     home: {
       region: 'home',
       history: inOrder([

@@ -16,6 +16,7 @@ export {
   DossierSchema,
   dossier,
   FederationView,
+  faultyProxy,
   type Granted,
   type Grantee,
   type GrantOptions,

@@ -8,7 +8,8 @@ export const ENVELOPE_TTL_MS = 60_000;
 
 /**
  * What one relay says to another, or to a proxy of its region. Signed by the relay's certificate, which the main
- * chain registers. `sequence` rises for each pair of sender and receiver; an envelope is accepted once.
+ * chain registers. `sequence` rises for each pair of sender and receiver and starts from the clock in microseconds, which
+ * it is never ahead of by more than an envelope may be; an envelope is accepted once.
  */
 export const Envelope = documentType(
   'envelope',
@@ -31,7 +32,7 @@ export const Envelope = documentType(
 );
 export type Envelope = Static<typeof Envelope.schema>;
 
-/** Checks direction and expiry. @throws ENVELOPE_MISDIRECTED ENVELOPE_EXPIRED */
+/** Checks direction, time and that the number is none that would put all later ones behind. @throws ENVELOPE_MISDIRECTED ENVELOPE_EXPIRED */
 export function requireFresh(
   envelope: Signed<Envelope>,
   expected: { readonly federation: string; readonly from: string; readonly to: string; readonly inReplyTo?: string },
@@ -45,6 +46,8 @@ export function requireFresh(
     document.inReplyTo !== expected.inReplyTo;
   if (wrong) throw new ProtocolError('ENVELOPE_MISDIRECTED', `an envelope for ${document.to} came to ${expected.to}`);
   const lifetime = document.expiresAt - document.issuedAt;
+  if (document.sequence > (at + ENVELOPE_TTL_MS) * 1000)
+    throw new ProtocolError('ENVELOPE_EXPIRED', `an envelope from ${document.from} has a number from the future`);
   if (at > document.expiresAt || lifetime > ENVELOPE_TTL_MS || document.issuedAt > at + ENVELOPE_TTL_MS) {
     throw new ProtocolError('ENVELOPE_EXPIRED', `an envelope from ${document.from} is outside its time`);
   }

@@ -109,7 +109,7 @@ export class RegionNode implements Node {
       onDue: (grantId) => this.#duties.poke(grantId),
     });
     this.#duties = new Duties({ grants: this.#grants, book, clock, log });
-    this.#releases = new Releases({ ...self, chain, witness: this.#witness, directory, fragments, clock, signer });
+    this.#releases = new Releases({ ...self, chain, witness: this.#witness, fragments, clock, signer });
     for (const leaf of journal.leaves()) this.#outcomes.append(leaf);
     clock.observe(journal.position()?.time ?? 0);
   }

@@ -1,5 +1,5 @@
-import type { Outcome, RegionEntry, Release, ReleasedRecord, ScopeKey, SignedBy } from '@yilian/protocol';
-import type { GrantEntry, OutcomeEntry, Patient } from '@yilian/regional-chain';
+import type { Outcome, Release, ReleasedRecord } from '@yilian/protocol';
+import type { GrantEntry, OutcomeEntry, Standing } from '@yilian/regional-chain';
 import type { ReleaseOrder } from './api.ts';
 import { ProxyError } from './errors.ts';
 import type { GrantRow } from './grant-book.ts';
@@ -59,35 +59,25 @@ function permits({ scopes }: Outcome, record: ReleasedRecord, { mspId }: Self): 
   return scope;
 }
 
-/** What the own view of the chain says now of everything a release rests on. */
-export interface Standing {
-  /** By grant id. */
-  readonly grants: ReadonlyMap<string, GrantEntry>;
-  readonly scopeKeys: readonly SignedBy<typeof ScopeKey>[];
-  readonly patient: Patient;
-  /** The re-encryption key of the key certificate the request named, base64url. */
-  readonly granteeKey: string;
-  readonly requestingRegion: RegionEntry;
-}
-
 /**
  * Whether a release may still be carried out: everything is read again, nothing is taken from the decision.
  * @throws REGION_FROZEN KEY_MISMATCH EPOCH FRAGMENTS_UNKNOWN REVOKED PERIOD PURPOSE GRANT_MISMATCH COMMITMENT_MISMATCH
  */
 export function checkStanding(
   { outcome, release, scopes }: CheckedRelease,
-  standing: Standing,
+  standing: Standing | null,
   held: (grantId: string) => GrantRow | undefined,
   { mspId }: Self,
   at: number,
 ): void {
-  if (standing.requestingRegion.frozen) throw new ProxyError('REGION_FROZEN', 'the requesting region is frozen');
+  if (standing === null) throw new ProxyError('NOT_RELEASED', 'nothing was released');
+  if (standing.frozen) throw new ProxyError('REGION_FROZEN', 'the requesting region is frozen');
   if (standing.patient.signingKey !== release.patientKey)
     throw new ProxyError('KEY_MISMATCH', 'the patient has another signing key');
   if (standing.granteeKey !== release.receivingKey)
     throw new ProxyError('KEY_MISMATCH', 'the release is for another key than the grantee’s');
   for (const permitted of scopes.values()) {
-    const entry = standing.grants.get(permitted.grantId);
+    const entry = standing.grants.find(({ grantId }) => grantId === permitted.grantId);
     if (entry === undefined) throw new ProxyError('GRANT_MISMATCH', 'the grant is not on the chain');
     checkGrant(entry, outcome, permitted, at);
     checkEpoch(permitted, standing.scopeKeys);

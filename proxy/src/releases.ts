@@ -13,24 +13,15 @@ import { type CertificateSigner, cfragContext, digest, fromBase64url, toBase64ur
 import type { RegionalChain } from '@yilian/regional-chain';
 import type { ReleaseOrder, ReleaseReply, Share } from './api.ts';
 import type { Clock } from './clock.ts';
-import type { RegionDirectory } from './directory.ts';
 import { ProxyError } from './errors.ts';
 import { failpoint } from './failpoints.ts';
 import type { Fragments } from './fragments.ts';
-import {
-  type CheckedRelease,
-  checkOrder,
-  checkStanding,
-  requireUsable,
-  type Self,
-  type Standing,
-} from './release-rules.ts';
+import { type CheckedRelease, checkOrder, checkStanding, requireUsable, type Self } from './release-rules.ts';
 import type { Witness } from './witness.ts';
 
 export interface ReleasesOptions extends Self {
   readonly chain: RegionalChain;
   readonly witness: Witness;
-  readonly directory: RegionDirectory;
   readonly fragments: Fragments;
   readonly clock: Clock;
   readonly signer: CertificateSigner;
@@ -56,13 +47,9 @@ export class Releases {
   async release(order: ReleaseOrder, signal: AbortSignal): Promise<ReleaseReply> {
     const { chain, witness, fragments, clock } = this.#options;
     const attestation = await witness.attest(order.transactionId);
-    const checked = checkOrder(
-      order,
-      await chain.release(order.requestId, order.transactionId),
-      this.#options,
-      clock.now(),
-    );
-    const [standing, capsules] = await Promise.all([this.#standing(checked), this.#capsulesOf(checked, signal)]);
+    const { entry, standing } = await chain.standing(order.requestId, order.transactionId);
+    const checked = checkOrder(order, entry, this.#options, clock.now());
+    const capsules = await this.#capsulesOf(checked, signal);
     const check = () =>
       checkStanding(checked, standing, (grantId) => fragments.get(grantId), this.#options, clock.now());
     check();
@@ -73,19 +60,6 @@ export class Releases {
     const share = this.#share(order, checked, capsules, cfrags);
     failpoint('release.sealed');
     return { share, attestation };
-  }
-
-  async #standing({ outcome, scopes }: CheckedRelease): Promise<Standing> {
-    const { chain, directory } = this.#options;
-    const grantIds = [...new Set([...scopes.values()].map(({ grantId }) => grantId))];
-    const [grants, scopeKeys, patient, granteeKey, requestingRegion] = await Promise.all([
-      Promise.all(grantIds.map(async (grantId) => [grantId, await chain.grantEntry(grantId)] as const)),
-      chain.scopeKeys(outcome.pseudonym),
-      chain.patient(outcome.pseudonym),
-      chain.keyCertificate(outcome.keyCertificate).then(({ signed }) => signed.document.key),
-      directory.entry(outcome.requestingRegion),
-    ]);
-    return { grants: new Map(grants), scopeKeys, patient, granteeKey, requestingRegion };
   }
 
   /** The capsules of the records' headers, each header the one the release names. @throws HEADER_MISMATCH */

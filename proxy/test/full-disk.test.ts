@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -104,7 +103,8 @@ test('an order is refused and counts later; what the chain did meanwhile is read
 });
 
 test('a secret is written whole or not at all', async () => {
-  const own = mkdtempSync(join(tmpdir(), 'secrets-test-'));
+  const own = join(federation.folder, 'secrets');
+  mkdirSync(own);
   const file = join(own, 'secret');
   const files = new SecretFiles(undefined);
   const [old, fresh] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
@@ -113,13 +113,11 @@ test('a secret is written whole or not at all', async () => {
     code: 'DISK_FULL',
   });
   expect([readdirSync(own), files.read(file, 'secret')]).toEqual([['secret'], Buffer.from(old)]);
-  rmSync(own, { recursive: true });
 });
 
 test('a journal that is full keeps the chain’s place and its outcomes together, and forgets what it did not take', () => {
-  const own = mkdtempSync(join(tmpdir(), 'journal-test-'));
   const opening = vi.spyOn(DatabaseSync.prototype, 'exec');
-  const journal = new Journal(join(own, 'journal.db'));
+  const journal = new Journal(join(federation.folder, 'journal.db'));
   const [database] = opening.mock.contexts as [DatabaseSync];
   opening.mockRestore();
   const envelope = { certificate: 'relay', sequence: 1, forgetAt: 9, at: 1 };
@@ -147,7 +145,6 @@ test('a journal that is full keeps the chain’s place and its outcomes together
     expect(journal.leaves()).toHaveLength(taken + 1);
   } finally {
     journal.close();
-    rmSync(own, { recursive: true });
   }
 });
 

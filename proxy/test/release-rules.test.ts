@@ -1,8 +1,8 @@
-import type { Grant, Outcome, RegionEntry } from '@yilian/protocol';
-import type { GrantEntry, OutcomeEntry } from '@yilian/regional-chain';
+import type { Grant, Outcome } from '@yilian/protocol';
+import type { GrantEntry, OutcomeEntry, Standing } from '@yilian/regional-chain';
 import { expect, test } from 'vitest';
 import type { GrantRow } from '../src/grant-book.ts';
-import { checkOrder, checkStanding, type Standing } from '../src/release-rules.ts';
+import { checkOrder, checkStanding } from '../src/release-rules.ts';
 
 /** The rules of the gate, one at a time: each defect alone is refused, by the layer that is asked here. */
 const AT = 1_000_000;
@@ -48,11 +48,11 @@ const grant = {
 } as unknown as Grant;
 const row = { stage: 'held', commitment: 'commitment', receivingKey: 'doctor key' } as GrantRow;
 const standing = {
-  grants: new Map([['grant', { grantId: 'grant', grant } as GrantEntry]]),
+  grants: [{ grantId: 'grant', grant } as GrantEntry],
   scopeKeys: [{ document: { scope: 'laboratory', epoch: 1, key: 'scope key' } }],
   patient: { signingKey: 'patient key' },
   granteeKey: 'doctor key',
-  requestingRegion: { frozen: false } as RegionEntry,
+  frozen: false,
 } as unknown as Standing;
 
 const order = (changes: { readonly transactionId?: string }, at = AT) => {
@@ -60,7 +60,7 @@ const order = (changes: { readonly transactionId?: string }, at = AT) => {
   return checkOrder(ORDER, { outcome: { ...outcome, ...rest }, transactionId } as unknown as OutcomeEntry, SELF, at);
 };
 const withGrant = (changes: object, entry: object = {}) => ({
-  grants: new Map([['grant', { grantId: 'grant', grant: { ...grant, ...changes }, ...entry }]]),
+  grants: [{ grantId: 'grant', grant: { ...grant, ...changes }, ...entry }],
 });
 const stand = (changes: object, held: GrantRow | undefined = row, at = AT) =>
   checkStanding(order({}), { ...standing, ...changes } as Standing, () => held, SELF, at);
@@ -97,9 +97,10 @@ test('a release is refused a millisecond too late, and when it is from the futur
 });
 
 test.each([
-  ['the requesting region is frozen', { requestingRegion: { frozen: true } }, 'REGION_FROZEN'],
+  ['the requesting region is frozen', { frozen: true }, 'REGION_FROZEN'],
   ['the patient has another key', { patient: { signingKey: 'other' } }, 'KEY_MISMATCH'],
   ['the release is for another recipient', { granteeKey: 'other' }, 'KEY_MISMATCH'],
+  ['the recipient is not known', { granteeKey: null }, 'KEY_MISMATCH'],
   [
     'the scope is at another epoch',
     { scopeKeys: [{ document: { scope: 'laboratory', epoch: 2, key: 'scope key' } }] },
@@ -111,7 +112,7 @@ test.each([
     { scopeKeys: [{ document: { scope: 'laboratory', epoch: 1, key: 'other' } }] },
     'KEY_MISMATCH',
   ],
-  ['the grant is not on the chain', { grants: new Map() }, 'GRANT_MISMATCH'],
+  ['the grant is not on the chain', { grants: [] }, 'GRANT_MISMATCH'],
   ['the grant is revoked', withGrant({}, { revokedAt: AT - 1 }), 'REVOKED'],
   ['the grant is another patient’s', withGrant({ pseudonym: 'other' }), 'GRANT_MISMATCH'],
   ['the grant is another doctor’s', withGrant({ grantee: 'other' }), 'GRANT_MISMATCH'],
@@ -146,4 +147,8 @@ test.each([
 test('a release is refused when no fragments are held', () => {
   const none = () => checkStanding(order({}), standing, () => undefined, SELF, AT);
   expect(none).toThrow(code('FRAGMENTS_UNKNOWN'));
+});
+
+test('a release is refused when the chain says that nothing was released', () => {
+  expect(() => checkStanding(order({}), null, () => row, SELF, AT)).toThrow(code('NOT_RELEASED'));
 });

@@ -7,8 +7,9 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,6 +17,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { PseudonymError } from './errors.ts';
 
 const KEY_BYTES = 32;
+/** What a file system says when it, a quota or a file's limit is used up. */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** SQLITE_FULL, and where it is not told why: SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE. */
+const SQLITE_FULL = new Set([13, 778, 1034, 4874]);
 
 /** One pseudonym given: when, to whom, on what evidence. Never the number, never the pseudonym. */
 export interface AuditLine {
@@ -34,6 +39,8 @@ export class Books implements AsyncDisposable {
   readonly key: Uint8Array;
   readonly #audit: FileHandle;
   readonly #database: DatabaseSync;
+  /** The line being written: the next one waits for it. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(key: Uint8Array, audit: FileHandle, database: DatabaseSync) {
     this.key = key;
@@ -41,33 +48,55 @@ export class Books implements AsyncDisposable {
     this.#database = database;
   }
 
-  /** @throws CONFIG_INVALID for a key that is damaged or that others may read */
+  /** @throws DISK_FULL; CONFIG_INVALID for a key that is damaged or that others may read */
   static async open(folder: string): Promise<Books> {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const key = openKey(folder);
-    const database = new DatabaseSync(join(folder, 'requests.db'));
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-      CREATE TABLE IF NOT EXISTS requests (id TEXT PRIMARY KEY, forget_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`);
-    return new Books(key, await open(join(folder, 'audit.log'), 'a', 0o600), database);
-  }
-
-  /** Notes a request; false when it came before, also before a restart. */
-  first(id: string, at: number, forgetAt: number): boolean {
-    this.#database.prepare('DELETE FROM requests WHERE forget_at < ?').run(at);
-    return this.#database.prepare('INSERT OR IGNORE INTO requests VALUES (?, ?)').run(id, forgetAt).changes === 1;
-  }
-
-  /** Returns when the disk has the line. @throws AUDIT_UNAVAILABLE */
-  async log(line: AuditLine): Promise<void> {
     try {
-      await this.#audit.appendFile(`${JSON.stringify(line)}\n`);
-      await this.#audit.datasync();
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const key = openKey(folder);
+      const database = new DatabaseSync(join(folder, 'requests.db'));
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+        CREATE TABLE IF NOT EXISTS requests (id TEXT PRIMARY KEY, forget_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`);
+      return new Books(key, await open(join(folder, 'audit.log'), 'a', 0o600), database);
     } catch (cause) {
+      throw isFull(cause) ? diskFull(cause) : cause;
+    }
+  }
+
+  /** Notes a request; false when it came before, also before a restart. @throws DISK_FULL */
+  first(id: string, at: number, forgetAt: number): boolean {
+    try {
+      this.#database.prepare('DELETE FROM requests WHERE forget_at < ?').run(at);
+      return this.#database.prepare('INSERT OR IGNORE INTO requests VALUES (?, ?)').run(id, forgetAt).changes === 1;
+    } catch (cause) {
+      throw isFull(cause) ? diskFull(cause) : cause;
+    }
+  }
+
+  /** Returns when the disk has the whole line. @throws DISK_FULL AUDIT_UNAVAILABLE, and no part of it stays */
+  log(line: AuditLine): Promise<void> {
+    const written = this.#last.then(() => this.#append(`${JSON.stringify(line)}\n`));
+    this.#last = written.catch(() => undefined);
+    return written;
+  }
+
+  async #append(text: string): Promise<void> {
+    try {
+      const { size } = await this.#audit.stat();
+      try {
+        await this.#audit.appendFile(text);
+        await this.#audit.datasync();
+      } catch (error) {
+        await this.#audit.truncate(size);
+        throw error;
+      }
+    } catch (cause) {
+      if (isFull(cause)) throw diskFull(cause);
       throw new PseudonymError('AUDIT_UNAVAILABLE', 'nothing is given out that cannot be logged', { cause });
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#last;
     this.key.fill(0);
     this.#database.close();
     await this.#audit.close();
@@ -79,9 +108,14 @@ function openKey(folder: string): Uint8Array {
   const file = join(folder, 'prf.key');
   if (!existsSync(file)) {
     const fresh = `${file}.new`;
-    sync(openSync(fresh, 'w', 0o600), (handle) => writeSync(handle, randomBytes(KEY_BYTES)));
-    renameSync(fresh, file);
-    sync(openSync(folder, 'r'), () => undefined);
+    try {
+      sync(openSync(fresh, 'w', 0o600), (handle) => writeFileSync(handle, randomBytes(KEY_BYTES)));
+      renameSync(fresh, file);
+      sync(openSync(folder, 'r'), () => undefined);
+    } catch (error) {
+      rmSync(fresh, { force: true });
+      throw error;
+    }
   }
   if ((statSync(file).mode & 0o077) !== 0)
     throw new PseudonymError('CONFIG_INVALID', 'the PRF key must be readable by its owner alone (0600)');
@@ -97,4 +131,13 @@ function sync(handle: number, act: (handle: number) => unknown): void {
   } finally {
     closeSync(handle);
   }
+}
+
+function isFull(error: unknown): boolean {
+  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
+  return code === 'ERR_SQLITE_ERROR' ? SQLITE_FULL.has(Number(errcode)) : FULL.has(String(code));
+}
+
+function diskFull(cause: unknown): PseudonymError {
+  return new PseudonymError('DISK_FULL', 'there is no room on the disk', { cause });
 }

@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import { type Connection, connect } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { FederationId, MspId, parser, type RegionEntry } from '@yilian/protocol';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
 import { type Static, type TProperties, Type } from 'typebox';
 import { PseudonymAuthority } from './authority.ts';
@@ -40,6 +40,7 @@ export interface PseudonymDependencies {
   readonly connection?: Connection;
   /** Epoch milliseconds. */
   readonly clock?: () => number;
+  readonly log?: Logger;
 }
 
 /** The service, which does not listen. */
@@ -52,6 +53,9 @@ const parseConfig = parser('pseudonym configuration', PseudonymConfig);
 const BODY_BYTES = 16 * 1024;
 const CONNECTIONS = 512;
 const REGISTRY_TTL_MS = 1_000;
+const SWEEP_MS = 50;
+/** Of what may be otherwise a moment later. */
+const PASSING: ReadonlySet<number> = new Set([429, 503, 507]);
 /** Of one address, before any signature is looked at. */
 const CALLS_PER_MINUTE = 6_000;
 
@@ -64,7 +68,7 @@ export async function readConfig(file: string): Promise<PseudonymConfig> {
   }
 }
 
-/** Builds the service; the PRF key is made the first time. @throws CONFIG_INVALID */
+/** Builds the service; the PRF key is made the first time. @throws CONFIG_INVALID DISK_FULL */
 export async function buildPseudonyms(
   config: PseudonymConfig,
   dependencies: PseudonymDependencies = {},
@@ -80,7 +84,8 @@ export async function buildPseudonyms(
     ...(perMinute !== undefined && { perMinute }),
     ...(clock !== undefined && { clock }),
   });
-  const app = await createServer(authority, pino({ level: config.logLevel ?? 'info' }, destination(2)));
+  const log = dependencies.log ?? pino({ level: config.logLevel ?? 'info' }, destination(2));
+  const app = await createServer(authority, log);
   return {
     app,
     async close() {
@@ -111,14 +116,23 @@ async function createServer(authority: PseudonymAuthority, log: Logger): Promise
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
-    http: { headersTimeout: 5_000 },
+    http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
+    frameworkErrors: (error, _, reply: FastifyReply) => void answer(error, reply),
   });
   app.server.maxConnections = CONNECTIONS;
   await app.register(rateLimit, { max: CALLS_PER_MINUTE, timeWindow: 60_000, errorResponseBuilder: tooMany });
-  app.setErrorHandler(async (error, _request, reply) => {
+  const answer = (error: unknown, reply: FastifyReply): FastifyReply => {
     const { code, message, status } = refusal(error);
     log.info({ code }, 'refused');
+    if (PASSING.has(status)) void reply.header('retry-after', '1');
     return reply.status(status).send({ code, message });
+  };
+  app.setErrorHandler(async (error, _request, reply) => answer(error, reply));
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return;
+    // What is under way is answered; its connection is then not kept for another request.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    app.server.once('close', () => clearInterval(sweeping));
   });
   app.setNotFoundHandler(async () => {
     throw new PseudonymError('NOT_FOUND', 'there is nothing here');

@@ -1,74 +1,33 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { readdir, readFile, stat, truncate } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
-import { signDocument, toBase64url } from '@yilian/protocol';
-import { type Member, Testbed } from '@yilian/testbed';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Testbed } from '@yilian/testbed';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  buildPseudonyms,
-  PseudonymRequest,
-  type Pseudonyms,
-  pseudonymise,
-  RESIDENT_ID,
-  startPseudonyms,
-} from '../src/index.ts';
+import { type Pseudonyms, pseudonymise, RESIDENT_ID, startPseudonyms } from '../src/index.ts';
+import { ID, OTHER_ID, random, send, TestAuthority } from './authority.ts';
 
-const ID = '11010519491231002X';
-const OTHER_ID = '440524188001010014';
+/** Much less than a connection is kept. */
+const PATIENCE_MS = 5_000;
+let authority: TestAuthority;
 let testbed: Testbed;
 let folder: string;
 let service: Pseudonyms;
-let hospital: Member;
 beforeAll(async () => {
-  testbed = await Testbed.open(['region-a', 'region-b']);
-  folder = await mkdtemp(join(tmpdir(), 'pseudonyms-test-'));
-  hospital = testbed.member('HospitalA1', 'hospital');
-  service = await open();
+  authority = await TestAuthority.open();
+  ({ testbed, folder } = authority);
+  service = await authority.build();
 });
 afterAll(async () => {
   await service.close();
-  await testbed[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
+  await authority[Symbol.asyncDispose]();
 });
 
-const config = (changes: Partial<Parameters<typeof buildPseudonyms>[0]> = {}) => ({
-  federation: testbed.federation,
-  folder: join(folder, 'authority'),
-  host: '127.0.0.1',
-  port: 0,
-  main: {
-    address: '127.0.0.1:1',
-    channel: 'main',
-    mspId: 'Authority1',
-    certificateFile: 'none',
-    privateKeyFile: 'none',
-  },
-  logLevel: 'silent',
-  ...changes,
-});
-const dependencies = () => ({ connection: testbed.connection('main', testbed.member('Authority1', 'relay')) });
-const open = (changes = {}) => buildPseudonyms(config(changes), dependencies());
-const random = (length: number): string => toBase64url(crypto.getRandomValues(new Uint8Array(length)));
-
-function request(changes: Partial<PseudonymRequest> = {}, signers: readonly Member[] = [hospital]) {
-  const document: PseudonymRequest = {
-    federation: testbed.federation,
-    region: 'region-a',
-    system: RESIDENT_ID,
-    nationalId: ID,
-    evidence: random(32),
-    signedAt: Date.now(),
-    nonce: random(16),
-    ...changes,
-  };
-  return signDocument(PseudonymRequest, document, signers);
-}
-
-async function ask(body: unknown, { app } = service) {
-  const headers = { 'content-type': 'application/json' };
-  const reply = await app.inject({ method: 'POST', url: '/v1/pseudonyms', headers, payload: JSON.stringify(body) });
-  return { status: reply.statusCode, body: reply.json<{ code?: string; pseudonym?: string; keyEpoch?: number }>() };
-}
+const open: TestAuthority['build'] = (changes) => authority.build(changes);
+const request: TestAuthority['request'] = (...asked) => authority.request(...asked);
+const ask = (body: unknown, to = service) => send(to, JSON.stringify(body));
 const pseudonymOf = async (body: unknown) => (await ask(body)).body.pseudonym;
 const refused = (status: number, code: string) => ({ status, body: { code } });
 const auditLog = async () => readFile(join(folder, 'authority', 'audit.log'), 'utf8');
@@ -125,7 +84,7 @@ test('only a hospital of a registered region may ask, in time, for itself alone'
   const practitioner = testbed.member('HospitalA1', 'practitioner');
   const wrong = [
     [request({}, [practitioner]), 403, 'ROLE_REQUIRED'],
-    [request({}, [hospital, practitioner]), 403, 'ROLE_REQUIRED'],
+    [request({}, [authority.hospital, practitioner]), 403, 'ROLE_REQUIRED'],
     [request({}, [testbed.member('HospitalB1', 'hospital')]), 403, 'SIGNER_UNTRUSTED'],
     [request({ region: 'region-z' }), 403, 'SIGNER_UNTRUSTED'],
     [request({ federation: 'another' }), 400, 'FEDERATION_MISMATCH'],
@@ -171,8 +130,16 @@ test('a frozen region’s hospitals get nothing', async () => {
 });
 
 test('the client asks over HTTP and gets the code of a refusal', async () => {
-  const { url, close } = await startPseudonyms(config({ folder: join(folder, 'http') }), dependencies());
-  const options = { federation: testbed.federation, region: 'region-a', evidence: random(32), signer: hospital };
+  const { url, close } = await startPseudonyms(
+    authority.config({ folder: join(folder, 'http') }),
+    authority.dependencies(),
+  );
+  const options = {
+    federation: testbed.federation,
+    region: 'region-a',
+    evidence: random(32),
+    signer: authority.hospital,
+  };
   expect(await pseudonymise(url, { ...options, nationalId: ID })).toMatchObject({ keyEpoch: 1 });
   await expect(pseudonymise(url, { ...options, nationalId: '1' })).rejects.toMatchObject({
     code: 'NATIONAL_ID_INVALID',
@@ -188,4 +155,21 @@ test('the key is its owner’s alone, and a damaged one is not used', async () =
   await damaged.close();
   await truncate(join(folder, 'damaged', 'prf.key'), 31);
   await expect(open({ folder: join(folder, 'damaged') })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
+
+test('what is under way when the service is closed is answered, and its connection not kept for more', async () => {
+  const other = await open({ folder: join(folder, 'closed') });
+  await other.app.listen({ host: '127.0.0.1', port: 0 });
+  const { server } = other.app;
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const begun = once(server, 'request');
+  const head = 'POST /v1/pseudonyms HTTP/1.1\r\nHost: authority\r\nContent-Type: application/json\r\n';
+  socket.write(`${head}Content-Length: 2\r\n\r\n{`);
+  await begun;
+  const closed = other.close();
+  socket.write('}');
+  const answered = text(socket);
+  const late = delay(PATIENCE_MS, 'late', { ref: false });
+  expect(await Promise.race([closed, late])).toBeUndefined();
+  expect(await answered).toMatch(/^HTTP\/1\.1 400 .*"code":"MALFORMED"/s);
 });

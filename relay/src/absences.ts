@@ -1,12 +1,12 @@
 import type { MainChain } from '@yilian/main-chain';
-import { Hash, type OutcomeProof, parser } from '@yilian/protocol';
+import { Hash, type OutcomeProof, parser, type Request, type SignedBy } from '@yilian/protocol';
 import type { RegionalChain, RequestEntry } from '@yilian/regional-chain';
 import { Type } from 'typebox';
 import type { Answers } from './answers.ts';
 import type { Witnesses } from './attestations.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
-import { type Legs, ROUTINE } from './legs.ts';
+import { type Legs, priorityOf } from './legs.ts';
 import { backoffMs, type Queues, type Task, type Verdict } from './queues.ts';
 import type { Signals } from './signals.ts';
 
@@ -35,8 +35,9 @@ export class Absences {
   }
 
   /** @throws QUEUE_UNAVAILABLE */
-  async start(requestId: string): Promise<void> {
-    await this.#options.queues.add('legs', 'absence', `${requestId}:main`, { requestId }, { priority: ROUTINE });
+  async start(requestId: string, request?: SignedBy<typeof Request>): Promise<void> {
+    const priority = priorityOf(request);
+    await this.#options.queues.add('legs', 'absence', `${requestId}:main`, { requestId }, { priority });
   }
 
   async run({ data, attempt }: Task): Promise<Verdict> {

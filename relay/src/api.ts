@@ -5,6 +5,7 @@ import {
   Grant,
   Hash,
   KeyCertificate,
+  MspId,
   OpenedReceipt,
   Outcome,
   OutcomeProof,
@@ -104,7 +105,7 @@ export const LegStatus = object({
   state: LegState,
   /** The home chain's transaction, or the main chain's for region `main`. */
   transactionId: Type.Optional(TransactionId),
-  /** Why a home refused to decide. */
+  /** Why a home refused to decide, what its answer lacks, or why it cannot be reached. */
   code: Type.Optional(Type.String({ maxLength: 64 })),
 });
 export type LegStatus = Static<typeof LegStatus>;
@@ -130,7 +131,8 @@ export const Answer = object({
 });
 export type Answer = Static<typeof Answer>;
 
-/** GET /v1/requests/:id/answer */
+/** GET /v1/requests/:id/answer: with `without`, an answer made anew without shares of these organisations' proxies. */
+export const AnswerQuery = object({ without: Type.Optional(Type.Union([MspId, Type.Array(MspId, { maxItems: 64 })])) });
 export const AnswerReply = object({
   status: RequestStatus,
   answers: Type.Array(Answer),
@@ -178,8 +180,14 @@ export type WaitingReply = Static<typeof WaitingReply>;
 
 /** POST /v1/relay: one relay to another; the answer is an envelope too. */
 export const EnvelopeBody = Envelope.signed;
+/** Organisations whose proxies' shares did not hold: an answer is made without them. */
+const Without = Type.Array(MspId, { maxItems: 64, uniqueItems: true });
 /** Kind `ask`. */
-export const AskBody = object({ request: Request.signed, keyCertificate: KeyCertificate.signed });
+export const AskBody = object({
+  request: Request.signed,
+  keyCertificate: KeyCertificate.signed,
+  without: Type.Optional(Without),
+});
 export type AskBody = Static<typeof AskBody>;
 /** Kind `page`: a further page of a release, from 1. */
 export const PageBody = object({ requestId: Hash, page: Type.Integer({ minimum: 1, maximum: 999_999 }) });
@@ -187,7 +195,8 @@ export const PageBody = object({ requestId: Hash, page: Type.Integer({ minimum: 
 export const AskReply = Type.Union([
   object({ state: Type.Literal('decided'), answer: Answer }),
   object({ state: Type.Literal('waiting') }),
-  object({ state: Type.Literal('pending') }),
+  /** `code`: what an answer lacks although the request is decided. */
+  object({ state: Type.Literal('pending'), code: Type.Optional(Type.String({ maxLength: 64 })) }),
   object({
     state: Type.Literal('refused'),
     code: Type.String({ maxLength: 64 }),

@@ -15,13 +15,14 @@ import {
   type SignedBy,
   utf8Bytes,
 } from '@yilian/protocol';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
 import {
   AccessesReply,
   AccessSubmission,
   Answer,
+  AnswerQuery,
   AnswerReply,
   DeadLetterParameter,
   DeadLettersReply,
@@ -78,6 +79,7 @@ export interface Services {
 const BODY_BYTES = 256 * 1024;
 const GRANT_BYTES = 1024 * 1024;
 const RATE_WINDOW_MS = 60_000;
+const SWEEP_MS = 50;
 /** A whole region speaks through one relay; how much its organisations may ask is the quota's business. */
 const RELAY_FACTOR = 20;
 const OPEN_PATHS = new Set(['/health', '/ready', '/metrics']);
@@ -90,11 +92,15 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
     requestTimeout: 15_000,
     connectionTimeout: 60_000,
     keepAliveTimeout: 30_000,
-    http: { headersTimeout: 5000 },
+    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
     routerOptions: { maxParamLength: 128 },
     forceCloseConnections: 'idle',
     logger: false,
     genReqId: () => '',
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const { status, code, message } = refusal(error);
+      void reply.code(status).send({ code, message });
+    },
   });
   app.server.maxConnections = limits.connections;
   app.removeContentTypeParser('text/plain');
@@ -105,6 +111,12 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
     if (status >= 500) log.warn({ route: request.routeOptions.url, code, error: (error as Error).name }, 'refused');
     if (status === 429 || status === 503) reply.header('retry-after', '1');
     void reply.code(status).send({ code, message });
+  });
+  app.addHook('preClose', async () => {
+    if (!app.server.listening) return;
+    // What is under way is answered; its connection is then not kept for another request.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    app.server.once('close', () => clearInterval(sweeping));
   });
   app.setNotFoundHandler((_request, reply) => {
     void reply.code(404).send({ code: 'NOT_FOUND', message: 'no such resource' });
@@ -181,8 +193,8 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
   );
   app.get(
     '/v1/requests/:id/answer',
-    { schema: { params: HashParameter, response: answers(AnswerReply) } },
-    ({ params }) => requests.answer(params.id),
+    { schema: { params: HashParameter, querystring: AnswerQuery, response: answers(AnswerReply) } },
+    ({ params, query }) => requests.answer(params.id, [query.without ?? []].flat()),
   );
   app.get(
     '/v1/requests/:id/pages/:page',

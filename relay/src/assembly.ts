@@ -50,17 +50,18 @@ export class Assembly {
   }
 
   /**
-   * The answer to a decided request, or a further page of it (from 1).
+   * The answer to a decided request, or a further page of it (from 1), with no share of a proxy of these organisations.
    * @throws ATTESTATIONS_MISSING SHARES_MISSING HEADER_REPLACED, or the contract's OUTCOME_UNKNOWN and PAGE_UNKNOWN
    */
-  answer(requestId: string, page = 0): Promise<Answer> {
-    const key = `${requestId}/${page}`;
-    const running = this.#running.get(key) ?? this.#assemble(requestId, page).finally(() => this.#running.delete(key));
+  answer(requestId: string, page = 0, without: readonly string[] = []): Promise<Answer> {
+    const key = [requestId, page, ...without.toSorted()].join('/');
+    const running =
+      this.#running.get(key) ?? this.#assemble(requestId, page, without).finally(() => this.#running.delete(key));
     this.#running.set(key, running);
     return running;
   }
 
-  async #assemble(requestId: string, page: number): Promise<Answer> {
+  async #assemble(requestId: string, page: number, without: readonly string[]): Promise<Answer> {
     const { chain, region, holders, metrics } = this.#options;
     const done = metrics.phase('assemble');
     const entry =
@@ -69,7 +70,7 @@ export class Assembly {
         : (this.#decided.get(requestId) ?? (await chain.outcome(requestId)));
     const { release } = entry.outcome;
     const [released, headers, bodies] = await Promise.all([
-      this.#release(requestId, entry),
+      this.#release(requestId, entry, without),
       release === undefined ? [] : this.#headers(release),
       release === undefined ? [] : this.#bodies(release),
     ]);
@@ -81,7 +82,11 @@ export class Assembly {
    * Asks every proxy for its share and its attestation; the first that suffice are taken. When the patient revoked after
    * the decision and before that, the revocation takes the shares' place.
    */
-  async #release(requestId: string, { outcome, transactionId }: PageEntry): Promise<Released> {
+  async #release(
+    requestId: string,
+    { outcome, transactionId }: PageEntry,
+    without: readonly string[],
+  ): Promise<Released> {
     const { proxies, metrics } = this.#options;
     const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
     if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };
@@ -89,7 +94,8 @@ export class Assembly {
     counting.catch(() => undefined);
     const shares = new Map<string, Share>();
     const done = metrics.phase('shares');
-    await gather(await proxies.list(), async (witness, signal) => {
+    const asked = (await proxies.list()).filter(({ mspId }) => !without.includes(mspId));
+    await gather(asked, async (witness, signal) => {
       const order = { requestId, transactionId };
       const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
       const ballot = await counting;

@@ -12,11 +12,11 @@ export class DeadLetters {
     this.#queues = queues;
   }
 
-  /** Newest first. What the jobs carry is not shown. */
+  /** Newest first. What the jobs carry is not shown. @throws QUEUE_UNAVAILABLE */
   async list(): Promise<DeadLetter[]> {
     const lists = await Promise.all(
       QUEUE_NAMES.map(async (queue) => {
-        const jobs = await this.#queues.of(queue).getFailed(0, MAX_LIST - 1);
+        const jobs = await this.#queues.failed(queue, MAX_LIST);
         return jobs.map((job) => ({
           id: `${queue}.${job.id}`,
           name: job.name,
@@ -29,11 +29,10 @@ export class DeadLetters {
     return lists.flat().sort((a, b) => b.failedAt - a.failedAt);
   }
 
-  /** @throws LETTER_UNKNOWN */
+  /** @throws LETTER_UNKNOWN QUEUE_UNAVAILABLE */
   async replay(id: string): Promise<void> {
     const [queue = '', jobId = ''] = id.split('.');
-    const job = await this.#queues.of(queue as QueueName).getJob(jobId);
-    if (job === undefined || !(await job.isFailed())) throw new RelayError('LETTER_UNKNOWN', 'no such dead letter');
-    await job.retry('failed');
+    if (!(await this.#queues.again(queue as QueueName, jobId)))
+      throw new RelayError('LETTER_UNKNOWN', 'no such dead letter');
   }
 }

@@ -59,7 +59,7 @@ const parseJob = parser('decide job', DecideJob);
 
 /** A mirror older than this is no base for a decision without a signed height of the main chain. */
 const MIRROR_FRESH_MS = 30_000;
-/** An urgent question goes before this many routine ones of other organisations. */
+/** So many urgent questions of one organisation go before every routine one; urgent ones are ranked apart. */
 const URGENT_LEAD = 16;
 
 /** Home side: one decision about each request, made by the chain; the queue only orders who comes first. */
@@ -75,18 +75,24 @@ export class Decisions {
    * comes again, and a decision made meanwhile is found on the chain.
    * @throws SIGNATURE_INVALID SIGNER_UNTRUSTED REGION_MISMATCH KEY_CERTIFICATE_MISMATCH BUSY QUEUE_UNAVAILABLE
    */
-  async answer(request: SignedRequest, keyCertificate: SignedKeyCertificate, asker: RegionEntry): Promise<AskReply> {
+  async answer(
+    request: SignedRequest,
+    keyCertificate: SignedKeyCertificate,
+    asker: RegionEntry,
+    without: readonly string[] = [],
+  ): Promise<AskReply> {
     const requestId = this.#judge(request, keyCertificate, asker);
-    const known = await this.#known(request, requestId);
+    const known = await this.#known(request, requestId, without);
     if (known !== undefined) return known;
     const { quota, queues, signals, longPollMs } = this.#options;
     const { region, mspId } = keyCertificate.document;
-    const rank = await quota.enter(`${region}/${mspId}`, requestId);
+    const urgent = request.document.priority === 'urgent';
+    const rank = await quota.enter(`${region}/${mspId}${urgent ? '/urgent' : ''}`, requestId);
     using waiting = signals.next(requestId, longPollMs);
-    const priority = 1 + rank + (request.document.priority === 'urgent' ? 0 : URGENT_LEAD);
+    const priority = 1 + rank + (urgent ? 0 : URGENT_LEAD);
     await queues.add('decide', 'decide', requestId, { request, keyCertificate }, { priority });
     failpoint('decide.queued');
-    return await this.#reply(requestId, await waiting.signal);
+    return await this.#reply(requestId, await waiting.signal, without);
   }
 
   /** Has a waiting request decided again, because consent changed or its time is over. @throws QUEUE_UNAVAILABLE */
@@ -131,22 +137,22 @@ export class Decisions {
   }
 
   /** A question that waits for consent is not decided again each time it is asked. */
-  async #known(request: SignedRequest, requestId: string): Promise<AskReply | undefined> {
+  async #known(request: SignedRequest, requestId: string, without: readonly string[]): Promise<AskReply | undefined> {
     const { chain } = this.#options;
     if (!request.document.waitForConsent || Date.now() > request.document.notAfter) return undefined;
-    if (await this.#decided(requestId)) return this.#reply(requestId, { kind: 'decided' });
+    if (await this.#decided(requestId)) return this.#reply(requestId, { kind: 'decided' }, without);
     const waiting = await chain.waiting(request.document.pseudonym);
     return waiting.some((entry) => entry.requestId === requestId) ? { state: 'waiting' } : undefined;
   }
 
-  async #reply(requestId: string, signal: Signal | undefined): Promise<AskReply> {
+  async #reply(requestId: string, signal: Signal | undefined, without: readonly string[]): Promise<AskReply> {
     switch (signal?.kind) {
       case 'refused':
         return { state: 'refused', code: signal.code, message: signal.message };
       case 'waiting':
         return { state: 'waiting' };
       case 'decided': {
-        const answer = await this.#options.assembly.answer(requestId);
+        const answer = await this.#options.assembly.answer(requestId, 0, without);
         failpoint('decide.assembled');
         return { state: 'decided', answer };
       }

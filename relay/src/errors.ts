@@ -118,7 +118,17 @@ export function refusal(error: unknown): Refusal {
   if (error instanceof RelayError || error instanceof ProtocolError || error instanceof VerifyError) {
     return { status: statusOf(error.code), code: error.code, message: error.message.slice(0, 512) };
   }
+  if (isRedisError(error))
+    return { status: statusOf('QUEUE_UNAVAILABLE'), code: 'QUEUE_UNAVAILABLE', message: 'Redis is not answering' };
   return fastifyRefusal(error) ?? { status: 500, code: 'INTERNAL', message: 'the relay failed' };
+}
+
+const REDIS_ERRORS = new Set(['ReplyError', 'MaxRetriesPerRequestError']);
+const REDIS_GONE = new Set(['Command timed out', 'Connection is closed.']);
+
+/** What ioredis throws when Redis is gone, hangs, or refuses to write because its disk is full. */
+function isRedisError(error: unknown): boolean {
+  return error instanceof Error && (REDIS_ERRORS.has(error.name) || REDIS_GONE.has(error.message));
 }
 
 function fastifyRefusal(error: unknown): Refusal | undefined {

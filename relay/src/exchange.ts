@@ -60,10 +60,9 @@ export class Exchange {
 
   async #ask({ document, sender }: Opened): Promise<AskReply> {
     failpoint('decide.received');
-    const { request, keyCertificate } = parseAsk(document.body);
-    return this.#answered(
-      this.#decisions.answer(request as SignedRequest, keyCertificate as SignedBy<typeof KeyCertificate>, sender),
-    );
+    const { request, keyCertificate, without } = parseAsk(document.body);
+    const signed = keyCertificate as SignedBy<typeof KeyCertificate>;
+    return this.#answered(this.#decisions.answer(request as SignedRequest, signed, sender, without));
   }
 
   async #page({ document }: Opened): Promise<AskReply> {
@@ -77,7 +76,7 @@ export class Exchange {
     } catch (error) {
       const { code, message } = refusal(error);
       if (PASSING.has(code)) throw error;
-      if (UNFINISHED.has(code)) return { state: 'pending' };
+      if (UNFINISHED.has(code)) return { state: 'pending', code };
       return { state: 'refused', code, message };
     }
   }

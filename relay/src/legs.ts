@@ -8,7 +8,7 @@ import type { Answers, LegNote } from './answers.ts';
 import { type Answer, AskReply } from './api.ts';
 import type { Directory } from './directory.ts';
 import type { Envelopes } from './envelopes.ts';
-import { RelayError, refusalOf } from './errors.ts';
+import { RelayError, refusal, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
 import type { KeyCertificates } from './key-certificates.ts';
 import type { Metrics } from './metrics.ts';
@@ -48,7 +48,7 @@ const parseReply = parser('answer', AskReply);
 
 /** The lower goes first. */
 const URGENT = 1;
-export const ROUTINE = 2;
+const ROUTINE = 2;
 const REPLY_TIMEOUT_MS = 14_000;
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 /** How long after a request's end a home may still answer before its region writes `failed` (contract's rule). */
@@ -69,11 +69,15 @@ export class Legs {
   }
 
   /** Queues a leg unless it is queued. `request` is what the own chain's orderer has just taken. @throws QUEUE_UNAVAILABLE */
-  async start(requestId: string, region: string, request?: SignedRequest): Promise<void> {
+  async start(
+    requestId: string,
+    region: string,
+    request?: SignedRequest,
+    priority = priorityOf(request),
+  ): Promise<void> {
     const leg = legName({ requestId, region });
     if (request !== undefined) this.#ordered.set(leg, request);
     const data = { requestId, region, ...(request === undefined ? {} : { request }) };
-    const priority = request?.document.priority === 'urgent' ? URGENT : ROUTINE;
     await this.#options.queues.add('legs', 'leg', leg, data, { priority });
   }
 
@@ -131,23 +135,41 @@ export class Legs {
         failpoint('leg.answered');
         if (reply.state === 'decided')
           return await this.#believe(job, request, keyCertificate.document.key, reply.answer);
-        if (reply.state === 'pending') note = { state: 'pending' };
-        else if (reply.state === 'waiting') note = { state: 'waiting' };
-        else note = { state: 'refused', code: reply.code };
+        const { code } = reply.state === 'waiting' ? {} : reply;
+        note = { state: reply.state, ...(code !== undefined && { code }) };
         again = pauseMs(reply, attempt);
         break;
       } catch (error) {
         log.info({ region, error: nameOf(error) }, 'a relay did not answer well');
-        if (error instanceof RelayError && error.code === 'ANSWER_INVALID') {
-          metrics.rejected(region);
-          note = { state: 'unreachable', code: 'ANSWER_INVALID' };
-        }
-        const busy = error instanceof RelayError && error.remoteCode === 'BUSY';
-        if (busy) note = { state: 'pending', code: 'BUSY' };
+        const { code } = refusal(error);
+        const remoteCode = error instanceof RelayError ? error.remoteCode : undefined;
+        if (code === 'ANSWER_INVALID') metrics.rejected(region);
+        // What one relay refuses says more than that another cannot be reached.
+        if (note.code === undefined || code !== 'REMOTE_UNREACHABLE')
+          note = { state: remoteCode === 'BUSY' ? 'pending' : 'unreachable', code: remoteCode ?? code };
       }
     }
     await this.#note(job, note);
     return { againInMs: again };
+  }
+
+  /** A settled leg's answer, made anew at its home without shares of these organisations' proxies, if it can be had. */
+  async answer(requestId: string, region: string, without: readonly string[]): Promise<Answer | undefined> {
+    const { chain, keyCertificates, directory, answers, log } = this.#options;
+    const { signed: request } = await chain.request(requestId);
+    const keyCertificate = await keyCertificates.of(request.document.keyCertificate);
+    for (const { url } of (await directory.activeRegion(region)).relays) {
+      try {
+        const reply = await this.#exchange(region, url, { request, keyCertificate, without });
+        if (reply.state !== 'decided') continue;
+        await this.#verify(requestId, region, request, keyCertificate.document.key, reply.answer);
+        await answers.save(requestId, reply.answer);
+        return reply.answer;
+      } catch (error) {
+        log.info({ region, error: nameOf(error) }, 'a relay did not answer well');
+      }
+    }
+    return undefined;
   }
 
   async #exchange(region: string, url: string, body: unknown): Promise<AskReply> {
@@ -159,19 +181,26 @@ export class Legs {
 
   /** Stores an answer once it is verified, and has it mirrored. */
   async #believe(job: LegJob, request: SignedRequest, receivingKey: string, answer: Answer): Promise<Verdict> {
-    const { federation, directory, answers, outcomes, metrics } = this.#options;
+    const { answers, outcomes } = this.#options;
     const { requestId, region } = job;
-    const { trusts } = await directory.activeRegion(region);
-    const done = metrics.phase('verify');
-    const expected = { federation, region, requestId, request: request.document, receivingKey, trusts, at: Date.now() };
-    const { outcome, transactionId } = verifyAnswer(answer, expected);
-    done();
+    const { outcome, transactionId } = await this.#verify(requestId, region, request, receivingKey, answer);
     failpoint('leg.verified');
     await answers.save(requestId, answer);
     failpoint('leg.stored');
     await this.#note(job, { state: outcome.outcome, transactionId });
     await outcomes.add(requestId, region);
     return 'done';
+  }
+
+  /** @throws ANSWER_INVALID REGION_FROZEN */
+  async #verify(requestId: string, region: string, request: SignedRequest, receivingKey: string, answer: Answer) {
+    const { federation, directory, metrics } = this.#options;
+    const { trusts } = await directory.activeRegion(region);
+    const done = metrics.phase('verify');
+    const expected = { federation, region, requestId, request: request.document, receivingKey, trusts, at: Date.now() };
+    const verified = verifyAnswer(answer, expected);
+    done();
+    return verified;
   }
 
   /** After the request's end and twice the clock window, the leg failed; a later answer still counts. */
@@ -205,6 +234,11 @@ export async function askHome(
   } catch (cause) {
     throw new RelayError('ANSWER_INVALID', 'malformed', { cause });
   }
+}
+
+/** A question's place in the queue. */
+export function priorityOf(request: SignedRequest | undefined): number {
+  return request?.document.priority === 'urgent' ? URGENT : ROUTINE;
 }
 
 function legName({ requestId, region }: Pick<LegJob, 'requestId' | 'region'>): string {

@@ -94,7 +94,7 @@ export class OutcomeMirror {
         return;
       }
       const [entry] = batch;
-      log.warn({ request: entry?.requestId.slice(0, 8), error: nameOf(error) }, 'an outcome cannot be mirrored');
+      log.warn({ error: nameOf(error) }, 'an outcome cannot be mirrored');
       metrics.job('mirror', 'dead');
       await redis.commands.set(this.#refusedKey(entry?.member ?? ''), '1', 'PX', REFUSED_TTL_MS);
     }

@@ -29,6 +29,7 @@ const KEEP_FAILED = { count: 1000, age: 7 * 86_400 } as const;
 export class Queues {
   readonly #queues: ReadonlyMap<QueueName, Queue>;
   readonly #workers: Worker[] = [];
+  readonly #running = new Set<Promise<Verdict>>();
   readonly #redis: RedisConnections;
   readonly #metrics: Metrics;
   readonly #log: Logger;
@@ -67,6 +68,24 @@ export class Queues {
     return answered(this.of(queue).getJobCounts('waiting', 'active', 'delayed', 'prioritized', 'failed'));
   }
 
+  /** The newest jobs given up. @throws QUEUE_UNAVAILABLE */
+  failed(queue: QueueName, most: number): Promise<Job[]> {
+    return answered(this.of(queue).getFailed(0, most - 1));
+  }
+
+  /** Has a job that was given up run again; false when there is none. @throws QUEUE_UNAVAILABLE */
+  again(queue: QueueName, jobId: string): Promise<boolean> {
+    return answered(
+      this.of(queue)
+        .getJob(jobId)
+        .then(async (job) => {
+          if (job === undefined || !(await job.isFailed())) return false;
+          await job.retry('failed');
+          return true;
+        }),
+    );
+  }
+
   of(name: QueueName): Queue {
     return this.#queues.get(name) as Queue;
   }
@@ -74,7 +93,9 @@ export class Queues {
   /** Starts working. `run` throws JOB_INVALID for what can never succeed; any other error means: again later. */
   work(queue: QueueName, concurrency: number, run: (task: Task) => Promise<Verdict>): void {
     const processor = async (job: Job, token?: string): Promise<void> => {
-      const verdict = await this.#run(job, run);
+      const running = this.#run(job, run);
+      this.#running.add(running);
+      const verdict = await running.finally(() => this.#running.delete(running));
       this.#metrics.job(queue, verdict === 'done' ? 'done' : 'again');
       if (verdict === 'done') return;
       await job.moveToDelayed(Date.now() + Math.max(1, Math.round(verdict.againInMs)), token);
@@ -107,14 +128,13 @@ export class Queues {
     }
   }
 
-  /** Lets running jobs end and closes; without Redis nothing ends, and what is left is begun again later. */
+  /** Lets running jobs end and closes; without Redis they end too, and are begun again later, for it is not told. */
   async close(): Promise<void> {
     const closing = Promise.all([...this.#workers, ...this.#queues.values()].map((part) => part.close()));
     closing.catch(() => undefined);
+    const ended = this.#redis.bull.status === 'ready' ? closing : Promise.allSettled(this.#running);
     const timeout = new AbortController();
-    await Promise.race([closing, delay(CLOSE_DEADLINE_MS, undefined, { signal: timeout.signal })]).catch(
-      () => undefined,
-    );
+    await Promise.race([ended, delay(CLOSE_DEADLINE_MS, undefined, { signal: timeout.signal })]).catch(() => undefined);
     timeout.abort();
   }
 }

@@ -66,7 +66,11 @@ export class Receipts {
     const { directory, envelopes, fetch, signals } = this.#options;
     const { region } = receipt.document;
     const id = documentId(OpenedReceipt.type, receipt.document);
-    const { relays } = await directory.activeRegion(region);
+    if (attempt > FORWARD_ATTEMPTS) throw new RelayError('JOB_INVALID', 'the home region cannot be reached');
+    const { relays } = await directory.activeRegion(region).catch((error: unknown) => {
+      const unknown = error instanceof RelayError && error.code === 'REGION_UNKNOWN';
+      throw unknown ? new RelayError('JOB_INVALID', 'no such home region', { cause: error }) : error;
+    });
     const relay = relays[(attempt - 1) % relays.length];
     const envelope = await envelopes.seal(region, 'receipt', { receipt });
     const options = { fetch, timeoutMs: WAIT_MS + 4000, maxBytes: MAX_REPLY_BYTES };
@@ -85,7 +89,6 @@ export class Receipts {
         await signals.send(id, { kind: 'refused', code, message: 'the home region refused the receipt' });
         throw new RelayError('JOB_INVALID', code, { cause: error });
       }
-      if (attempt >= FORWARD_ATTEMPTS) throw new RelayError('JOB_INVALID', 'the home region cannot be reached');
       throw error;
     }
     await signals.send(id, { kind: 'decided' });

@@ -226,17 +226,14 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     log,
   );
 
-  const mirrorJobs: Readonly<Record<string, (task: Task) => Promise<Verdict>>> = {
-    outcomes: () => outcomes.run(),
-    receipts: () => receipts.run(),
-    forward: (task) => receipts.forward(task),
-    regions: async () => {
-      await mirrors.run();
-      return 'done';
-    },
-    index: () => index.run(),
-    checkpoint: () => checkpoints.run(),
-  };
+  const mirrorJobs = new Map<string, (task: Task) => Promise<Verdict>>([
+    ['outcomes', () => outcomes.run()],
+    ['receipts', () => receipts.run()],
+    ['forward', (task) => receipts.forward(task)],
+    ['regions', () => mirrors.run().then(() => 'done')],
+    ['index', () => index.run()],
+    ['checkpoint', () => checkpoints.run()],
+  ]);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     events.close();
@@ -264,7 +261,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
       queues.work('legs', limits.legsAtOnce, (task) => (task.name === 'absence' ? absences.run(task) : legs.run(task)));
       queues.work('decide', limits.decisionsAtOnce, (task) => decisions.run(task));
       queues.work('mirror', MIRROR_JOBS_AT_ONCE, (task) => {
-        const run = mirrorJobs[task.name];
+        const run = mirrorJobs.get(task.name);
         if (run === undefined) throw new RelayError('JOB_INVALID', 'no such job');
         return run(task);
       });

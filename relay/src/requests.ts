@@ -37,7 +37,7 @@ export interface RequestsOptions {
 /** The leg of a question about a patient no region is known to hold. */
 const MAIN = 'main';
 /** Homes may become more: an old list is looked up again. */
-const ASKED_MS = 10_000;
+const ASKED_MS = 2_000;
 const FINAL = new Set<LegStatus['state']>(['released', 'denied', 'absent', 'expired', 'failed']);
 
 /** Requesting side: takes practitioners' questions and says where they stand. The chain is the truth. */
@@ -99,14 +99,19 @@ export class Requests {
     return statusOf(requestId, legs);
   }
 
-  /** What has come so far. Answers that were here and are gone are fetched again. @throws REQUEST_UNKNOWN */
-  async answer(requestId: string): Promise<AnswerReply> {
+  /**
+   * What has come so far. Answers that were here and are gone are fetched again; all of them are when shares of some
+   * organisations' proxies are to be left out, because they did not hold.
+   * @throws REQUEST_UNKNOWN
+   */
+  async answer(requestId: string, without: readonly string[] = []): Promise<AnswerReply> {
     const { answers, region } = this.#options;
     const status = await this.status(requestId);
     const found: Answer[] = [];
     for (const leg of status.legs) {
       if (!isDecided(leg) || leg.region === MAIN) continue;
-      const answer = leg.region === region ? await this.#own(requestId) : await this.#foreign(requestId, leg.region);
+      const own = leg.region === region;
+      const answer = own ? await this.#own(requestId, without) : await this.#foreign(requestId, leg.region, without);
       if (answer !== undefined) found.push(answer);
     }
     const unindexed = status.legs.find((leg) => leg.region === MAIN);
@@ -149,7 +154,7 @@ export class Requests {
     const others = homes.filter((home) => home !== region);
     await this.#quietly(
       homes.length === 0
-        ? absences.start(requestId)
+        ? absences.start(requestId, request)
         : Promise.all(others.map((home) => legs.start(requestId, home, request))),
     );
   }
@@ -162,12 +167,12 @@ export class Requests {
     return { region, state: waiting.some((entry) => entry.requestId === requestId) ? 'waiting' : 'pending' };
   }
 
-  async #own(requestId: string): Promise<Answer | undefined> {
+  async #own(requestId: string, without: readonly string[]): Promise<Answer | undefined> {
     const { answers, region, assembly } = this.#options;
-    const kept = await answers.load(requestId, region).catch(() => undefined);
+    const kept = without.length > 0 ? undefined : await answers.load(requestId, region).catch(() => undefined);
     if (kept !== undefined) return kept;
     try {
-      const answer = await assembly.answer(requestId);
+      const answer = await assembly.answer(requestId, 0, without);
       await this.#quietly(answers.save(requestId, answer));
       return answer;
     } catch (error) {
@@ -176,7 +181,8 @@ export class Requests {
     }
   }
 
-  async #foreign(requestId: string, home: string): Promise<Answer | undefined> {
+  async #foreign(requestId: string, home: string, without: readonly string[]): Promise<Answer | undefined> {
+    if (without.length > 0) return this.#options.legs.answer(requestId, home, without);
     const answer = await this.#options.answers.load(requestId, home).catch(() => undefined);
     if (answer === undefined) await this.#quietly(this.#options.legs.start(requestId, home));
     return answer;

@@ -4,7 +4,7 @@ import type { Absences } from './absences.ts';
 import type { Answers } from './answers.ts';
 import type { Decisions } from './decisions.ts';
 import type { Directory } from './directory.ts';
-import type { Legs } from './legs.ts';
+import { type Legs, priorityOf } from './legs.ts';
 import type { MainHeights } from './main-height.ts';
 import type { Metrics } from './metrics.ts';
 import type { OutcomeMirror } from './outcome-mirror.ts';
@@ -86,12 +86,12 @@ export class Scanner {
     const { chain, region, answers, legs, absences, outcomes, metrics } = this.#options;
     const pending = await allOf((last: RequestEntry | undefined) => chain.pending(last?.requestId));
     metrics.unsettled.set(pending.length);
-    for (const { requestId, homes } of pending) {
-      if (homes.length === 0) await absences.start(requestId);
+    for (const { requestId, homes, signed } of pending) {
+      if (homes.length === 0) await absences.start(requestId, signed);
       for (const home of homes) {
         if (home === region) continue;
         if (await answers.has(requestId, home)) await outcomes.add(requestId, home);
-        else await legs.start(requestId, home);
+        else await legs.start(requestId, home, undefined, priorityOf(signed));
       }
     }
   }

@@ -1,20 +1,31 @@
-import { Envelope, KeyCertificate, signDocument } from '@yilian/protocol';
+import { verifyOutcome } from '@yilian/ledger/verify';
+import { Envelope, KeyCertificate, type RegionEntry, Request, signDocument } from '@yilian/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Answer } from '../src/api.ts';
 import { FEDERATION, Federation, type Region, until } from './fixture/federation.ts';
-import { hash, Practitioner, signerOf } from './fixture/people.ts';
+import { hash, type Patient, Practitioner, signerOf } from './fixture/people.ts';
 import { patientOf } from './fixture/steps.ts';
 
+const HOUR_MS = 3_600_000;
+/** Long enough for a registration and a grant. */
+const BRIEF_S = 5;
 let federation: Federation;
 let north: Region;
 let south: Region;
 let doctor: Practitioner;
 let sequence = Date.now() * 1000;
+let version = 1;
+/** A doctor whose certificate ends while these tests run, and a patient who granted in time. */
+let brief: { readonly doctor: Practitioner; readonly patient: Patient; readonly notAfter: number };
 
 beforeAll(async () => {
   federation = await Federation.open();
   ({ north, south } = federation);
   await federation.settle();
   doctor = await Practitioner.register(south);
+  const notAfter = (Math.floor(Date.now() / 1000) + BRIEF_S) * 1000;
+  const leaving = await Practitioner.register(south, south.hospital, notAfter);
+  brief = { doctor: leaving, patient: await patientOf(federation, north, leaving), notAfter };
 });
 
 afterAll(async () => {
@@ -38,9 +49,15 @@ function envelope(body: unknown, changes: Partial<Envelope> = {}, credential = s
   return signDocument(Envelope, document, [signerOf(credential)]);
 }
 
-async function ask(waitForConsent = false) {
+async function ask() {
   const patient = await patientOf(federation, north, doctor);
-  return { request: doctor.ask(patient.pseudonym, { waitForConsent }), keyCertificate: doctor.keyCertificate };
+  return { request: doctor.ask(patient.pseudonym), keyCertificate: doctor.keyCertificate };
+}
+
+/** Registers the next version of the southern region's entry. */
+async function change(changes: Partial<RegionEntry>): Promise<void> {
+  version += 1;
+  await federation.register(south.entry(version, changes));
 }
 
 async function send(value: unknown) {
@@ -116,12 +133,55 @@ describe('the door for other regions’ relays', () => {
     expect(await asked({ request, keyCertificate: self })).toMatchObject({ state: 'refused' });
   });
 
+  it('refuses a relay whose certificate is over, has not begun or was revoked', async () => {
+    const { network, commission, relayCredential } = south;
+    const now = Date.now();
+    const [sound, over, early, revoked] = [
+      network.credential(commission, 'relay'),
+      network.credential(commission, 'relay', { notBefore: now - HOUR_MS, notAfter: now - 1000 }),
+      network.credential(commission, 'relay', { notBefore: now + HOUR_MS, notAfter: now + 2 * HOUR_MS }),
+      network.credential(commission, 'relay'),
+    ];
+    const relays = [relayCredential, sound, over, early, revoked].map((credential) => ({
+      url: south.url,
+      certificate: credential?.certificate ?? '',
+    }));
+    await change({ relays, trusts: [network.trustWithout(commission, revoked?.certificate ?? '')] });
+    const body = await ask();
+    await until(async () => expect(await send(envelope(body, {}, sound))).toMatchObject({ status: 200 }));
+    for (const credential of [over, early, revoked])
+      expect(await send(envelope(body, {}, credential))).toMatchObject({ status: 403, code: 'SIGNER_UNTRUSTED' });
+  });
+
+  it('has the chain deny, with proof, who asks with a certificate that was good once', async () => {
+    const revoked = await Practitioner.register(south);
+    const patient = await patientOf(federation, north, revoked);
+    const asking = { request: revoked.ask(patient.pseudonym), keyCertificate: revoked.keyCertificate };
+    await change({ trusts: [south.network.trustWithout(south.hospital, revoked.credential.certificate)] });
+    await until(async () => expect((await north.chain.mirrorOf('south')).entry.version).toBe(version));
+    await until(async () => expect(Date.now()).toBeGreaterThan(brief.notAfter));
+    const late = { request: brief.doctor.ask(brief.patient.pseudonym), keyCertificate: brief.doctor.keyCertificate };
+    for (const question of [asking, late]) {
+      const { body } = await send(envelope(question));
+      expect(body).toMatchObject({ state: 'decided', answer: { headers: [], shares: [] } });
+      const proven = verifyOutcome((body as { answer: Answer }).answer.proof as never, [north.network.trust]);
+      expect(JSON.parse(Buffer.from(proven.payload).toString())).toMatchObject({
+        outcome: 'denied',
+        scopes: [{ permitted: false, reason: 'CERTIFICATE_INVALID' }],
+      });
+    }
+    const foreign = north.network.credential(north.hospital, 'practitioner');
+    const stranger = signDocument(Request, asking.request.document, [signerOf(foreign)]);
+    const { body } = await send(envelope({ ...asking, request: stranger }));
+    expect(body).toMatchObject({ state: 'refused', code: 'SIGNER_UNTRUSTED' });
+  });
+
   it('is closed for a frozen region, and the frozen region’s legs wait', async () => {
-    await federation.register(south.entry(2, { frozen: true }));
+    await change({ frozen: true });
     await until(async () => {
       expect(await send(envelope(await ask()))).toMatchObject({ status: 403, code: 'REGION_FROZEN' });
     });
-    await federation.register(south.entry(3));
+    await change({});
     await until(async () => {
       expect(await send(envelope(await ask()))).toMatchObject({ status: 200 });
     });

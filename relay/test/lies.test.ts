@@ -1,7 +1,7 @@
 import { createSigner } from '@yilian/ledger';
-import { Envelope, fromBase64url, type SignedBy, signDocument, toBase64url } from '@yilian/protocol';
+import { Envelope, fromBase64url, type Request, type SignedBy, signDocument, toBase64url } from '@yilian/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { AskReply } from '../src/api.ts';
+import type { AskBody, AskReply } from '../src/api.ts';
 import { Federation, type Region, until } from './fixture/federation.ts';
 import { hash, Practitioner, signerOf } from './fixture/people.ts';
 import { patientOf, reached, statusOf, submit } from './fixture/steps.ts';
@@ -49,19 +49,29 @@ async function rejections(): Promise<number> {
   return Number(/yilian_relay_answers_rejected_total\{region="north"\} (\d+)/.exec(payload)?.[1] ?? 0);
 }
 
-/** The lie is not believed, is counted, and the truth still gets through once the relay is honest again. */
-async function expectRejected(intercept: (next: Handler) => Handler): Promise<void> {
+/** None of the lies, one for each question, is believed; each is counted, and the truth still gets through afterwards. */
+async function expectRejected(...lies: readonly ((next: Handler) => Handler)[]): Promise<void> {
   const before = await rejections();
-  const patient = await patientOf(federation, north, doctor);
-  north.intercept = intercept;
-  const { requestId } = await submit(south, doctor.ask(patient.pseudonym));
-  await until(async () => expect(await rejections()).toBeGreaterThan(before));
-  const { final, legs } = await statusOf(south, requestId);
-  expect({ final, legs }).toMatchObject({ final: false, legs: [{ region: 'north' }] });
-  expect(['unreachable', 'pending']).toContain(legs[0]?.state);
-  expect((await south.chain.request(requestId)).legs).toEqual([]);
+  const patients = await Promise.all(lies.map(() => patientOf(federation, north, doctor)));
+  north.intercept = (next) => (path, body) => {
+    const { request } = (body as SignedEnvelope).document.body as AskBody;
+    const { pseudonym } = (request as SignedBy<typeof Request>).document;
+    const lie = lies[patients.findIndex((patient) => patient.pseudonym === pseudonym)];
+    return (lie?.(next) ?? next)(path, body);
+  };
+  const asked = await Promise.all(patients.map(({ pseudonym }) => submit(south, doctor.ask(pseudonym))));
+  for (const { requestId } of asked) {
+    await until(async () =>
+      expect(await statusOf(south, requestId)).toMatchObject({
+        final: false,
+        legs: [{ region: 'north', state: 'unreachable', code: 'ANSWER_INVALID' }],
+      }),
+    );
+    expect((await south.chain.request(requestId)).legs).toEqual([]);
+  }
+  expect(await rejections()).toBeGreaterThanOrEqual(before + lies.length);
   north.intercept = undefined;
-  await reached(south, requestId, 'released');
+  for (const { requestId } of asked) await reached(south, requestId, 'released');
 }
 
 describe('a home relay that lies', () => {
@@ -91,19 +101,16 @@ describe('a home relay that lies', () => {
           bodies: [],
         };
       });
-    await expectRejected(invent('denied'));
-    await expectRejected(invent('absent'));
+    await expectRejected(invent('denied'), invent('absent'));
   });
 
   it('cannot alter the proof, drop its attestations or sign them itself', async () => {
+    const sign = createSigner(north.relayCredential.privateKey);
     await expectRejected(
       onDecided((answer) => ({
         ...answer,
         proof: { ...answer.proof, attestations: answer.proof.attestations.slice(0, 1) },
       })),
-    );
-    const sign = createSigner(north.relayCredential.privateKey);
-    await expectRejected(
       onDecided((answer) => ({
         ...answer,
         proof: {
@@ -119,15 +126,13 @@ describe('a home relay that lies', () => {
   });
 
   it('cannot hold back or swap headers, shares and bodies', async () => {
-    await expectRejected(onDecided((answer) => ({ ...answer, headers: [] })));
     await expectRejected(
+      onDecided((answer) => ({ ...answer, headers: [] })),
       onDecided((answer) => ({
         ...answer,
         headers: answer.headers.map((header) => ({ ...header, header: 'A'.repeat(246) })),
       })),
-    );
-    await expectRejected(onDecided((answer) => ({ ...answer, shares: answer.shares.slice(0, 1) })));
-    await expectRejected(
+      onDecided((answer) => ({ ...answer, shares: answer.shares.slice(0, 1) })),
       onDecided((answer) => ({ ...answer, bodies: [{ recordId: answer.headers[0]?.recordId ?? '', sealed: 'AAAA' }] })),
     );
   });

@@ -9,12 +9,17 @@ const RECORDS = 201;
 let federation: Federation;
 let north: Region;
 let south: Region;
+let patient: Patient;
+let recordIds: readonly string[];
 
 beforeAll(async () => {
   federation = await Federation.open();
   ({ north, south } = federation);
   await federation.settle();
-});
+  patient = await Patient.enrol(north);
+  recordIds = await Promise.all(Array.from({ length: RECORDS }, () => patient.publish()));
+  await indexed(federation, patient);
+}, 60_000);
 
 afterAll(async () => {
   await federation?.[Symbol.asyncDispose]();
@@ -25,18 +30,15 @@ const pageOf = (region: Region, requestId: string, page: number | string, home =
 
 async function released(asking: Region) {
   const doctor = await Practitioner.register(asking);
-  const patient = await Patient.enrol(north);
-  const recordIds = await Promise.all(Array.from({ length: RECORDS }, () => patient.publish()));
   const grantId = await patient.grant(doctor);
-  await indexed(federation, patient);
   const { requestId } = await submit(asking, doctor.ask(patient.pseudonym));
   await reached(asking, requestId, 'released');
   const { answers } = await answerOf(asking, requestId);
-  return { patient, grantId, recordIds, requestId, first: answers[0] as Answer };
+  return { grantId, requestId, first: answers[0] as Answer };
 }
 
 it('brings every record of a release that does not fit one transaction, page by page and each once', async () => {
-  const { recordIds, requestId, first } = await released(south);
+  const { requestId, first } = await released(south);
   const { status, body } = await pageOf(south, requestId, 1);
   expect(status).toBe(200);
   const { outcome, transactionId } = await north.chain.pageOf(requestId, 1);
@@ -56,7 +58,7 @@ it('brings every record of a release that does not fit one transaction, page by 
 }, 60_000);
 
 it('proves that a page was denied when the patient revoked meanwhile, also inside one region', async () => {
-  const { patient, grantId, requestId } = await released(north);
+  const { grantId, requestId } = await released(north);
   expect((await north.call('POST', '/v1/revocations', patient.revocation(grantId))).status).toBe(200);
   const { status, body } = await pageOf(north, requestId, 1);
   expect({ status, shares: body.shares, headers: body.headers }).toEqual({ status: 200, shares: [], headers: [] });

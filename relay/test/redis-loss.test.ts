@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Federation, type Region, until } from './fixture/federation.ts';
+import { Federation, OPERATOR_TOKEN, type Region, until } from './fixture/federation.ts';
 import { hash, Practitioner } from './fixture/people.ts';
 import { startRedis } from './fixture/redis-server.ts';
 import { RelayProcess } from './fixture/relay-process.ts';
@@ -46,12 +46,53 @@ describe('a relay whose Redis is gone', () => {
     const { status, body } = await south.call('GET', '/ready');
     expect({ status, body }).toMatchObject({ status: 503, body: { ready: false, redis: false } });
     const { requestId } = await submit(south, doctor.ask(patient.pseudonym));
-    await relay.stop();
-    expect(relay.signal).toBeNull();
+    const lost = { status: 503, body: { code: 'QUEUE_UNAVAILABLE' } };
+    const receipt = doctor.receipt('south', requestId, '0'.repeat(64), ['A'.repeat(22)]);
+    const operator = { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } };
+    const [accepted, letters, letter] = await Promise.all([
+      south.call('POST', '/v1/receipts', { receipt }),
+      fetch(`${relay.url}/v1/dead-letters`, operator),
+      fetch(`${relay.url}/v1/dead-letters/legs.1/replay`, { method: 'POST', ...operator }),
+    ]);
+    expect(accepted).toMatchObject(lost);
+    for (const reply of [letters, letter])
+      expect({ status: reply.status, body: await reply.json() }).toMatchObject(lost);
+    expect(await relay.stop()).toBe(0);
     await redis[Symbol.asyncDispose]();
     south.elsewhere = undefined;
     await federation.startRelay(south);
     await mirrored(south, requestId, 'denied');
+  });
+});
+
+describe('a Redis whose disk is full', () => {
+  it('costs no question that was accepted, on neither side, and is named while it lasts', async () => {
+    const patients = [await patientOf(federation, north, doctor), await patientOf(federation, north, doctor)];
+    const [first, second] = patients.map(({ pseudonym }) => doctor.ask(pseudonym));
+    const refusals: unknown[] = [];
+    north.intercept = (next) => async (path, body) => {
+      const answer = await next(path, body);
+      refusals.push([answer.status, (answer.json as { code?: string }).code]);
+      return answer;
+    };
+    await north.redis.room(false);
+    const asked = await submit(south, first);
+    await until(async () => expect(refusals).toContainEqual([503, 'QUEUE_UNAVAILABLE']));
+    await south.redis.room(false);
+    expect(await south.call('GET', '/ready')).toMatchObject({ status: 503, body: { redis: false } });
+    const receipt = doctor.receipt('south', asked.requestId, '0'.repeat(64), ['A'.repeat(22)]);
+    expect(await south.call('POST', '/v1/receipts', { receipt })).toMatchObject({
+      status: 503,
+      body: { code: 'QUEUE_UNAVAILABLE' },
+    });
+    const later = await submit(south, second);
+    for (const { redis } of [north, south]) await redis.room(true);
+    north.intercept = undefined;
+    for (const { requestId } of [asked, later]) {
+      await mirrored(south, requestId, 'released');
+      await oneOutcome(requestId);
+    }
+    expect(new Set(refusals.map(String))).toEqual(new Set(['503,QUEUE_UNAVAILABLE']));
   });
 });
 

@@ -81,6 +81,13 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** The organisation whose proxy's share did not hold, if that is what went wrong: an answer can be had without it. */
+export function faultyProxy(error: unknown): string | undefined {
+  const code = codeOf(error);
+  if (code !== 'SHARE_INVALID' && code !== 'CFRAG_INVALID') return undefined;
+  return error instanceof ClientError ? error.party : undefined;
+}
+
 /** Runs a check; whatever it throws becomes a {@link ClientError} with this code, the original as its cause. */
 export function checked<T>(code: OwnErrorCode, what: string, check: () => T, party?: string): T {
   try {

@@ -8,7 +8,7 @@ export {
   type VerifiedLeg,
 } from './answers.ts';
 export type { BodySource, BodyVault } from './bodies.ts';
-export { ClientError, type ClientErrorCode, type OwnErrorCode } from './client-error.ts';
+export { ClientError, type ClientErrorCode, faultyProxy, type OwnErrorCode } from './client-error.ts';
 export { DOSSIER_VERSION, type Dossier, type DossierContent, DossierSchema, dossier } from './dossier.ts';
 export { type DossierLegReport, type DossierReport, verifyDossier } from './dossier-verification.ts';
 export { FederationView } from './federation-view.ts';

@@ -15,7 +15,8 @@ function checkProxy(view: FederationView, region: string, unchecked: SignedBy<ty
   const proxy = signed.document;
   if (proxy.federation !== view.federation || proxy.region !== region)
     throw new ClientError(code, 'the proxy is of another region', { party: proxy.mspId });
-  if (!hasSignatures(signed, 'ES256')) throw new ClientError(code, 'a proxy key has one signature');
+  if (!hasSignatures(signed, 'ES256'))
+    throw new ClientError(code, 'a proxy key has one signature', { party: proxy.mspId });
   checked(code, 'the proxy’s key is none', () => PublicKey.fromBase64url(proxy.key), proxy.mspId);
   requireSigner(code, signed, { trusts: view.trusts(region), mspId: proxy.mspId, role: 'proxy' }, at);
   return proxy;

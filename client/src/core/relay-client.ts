@@ -1,15 +1,16 @@
-import type {
-  AccessQuery,
-  ConsentDenial,
-  Grant,
+import {
+  type AccessQuery,
+  type ConsentDenial,
+  documentId,
+  type Grant,
   KeyCertificate,
-  OpenedReceipt,
-  OutcomeProof,
-  PatientKey,
-  ProxyKey,
-  Request,
-  Revocation,
-  SignedBy,
+  type OpenedReceipt,
+  type OutcomeProof,
+  type PatientKey,
+  type ProxyKey,
+  type Request,
+  type Revocation,
+  type SignedBy,
 } from '@yilian/protocol';
 import {
   AccessesReply,
@@ -106,8 +107,13 @@ export class RelayClient {
     return this.#post('/v1/patients', { patientKey }, parseRegistered);
   }
 
-  keyCertificate(keyCertificateId: string): Promise<KeyCertificateReply> {
-    return this.#get(`/v1/key-certificates/${encodeURIComponent(keyCertificateId)}`, parseKeyCertificate);
+  /** @throws KEY_CERTIFICATE_INVALID when the relay shows another one, be it as valid as it may */
+  async keyCertificate(keyCertificateId: string): Promise<KeyCertificateReply> {
+    const path = `/v1/key-certificates/${encodeURIComponent(keyCertificateId)}`;
+    const reply = await this.#get(path, parseKeyCertificate);
+    if (documentId(KeyCertificate.type, reply.keyCertificate.document) !== keyCertificateId)
+      throw new ClientError('KEY_CERTIFICATE_INVALID', 'the relay shows another key certificate than it was asked for');
+    return reply;
   }
 
   proxies(): Promise<SignedBy<typeof ProxyKey>[]> {
@@ -134,8 +140,12 @@ export class RelayClient {
     return this.#get(`/v1/requests/${encodeURIComponent(requestId)}`, parseStatus, { signal });
   }
 
-  answer(requestId: string, signal?: AbortSignal): Promise<AnswerReply> {
-    return this.#get(`/v1/requests/${encodeURIComponent(requestId)}/answer`, parseAnswer, {
+  /** With `without`, an answer made anew that has no share of these organisations' proxies, because theirs did not hold. */
+  answer(requestId: string, signal?: AbortSignal, without: readonly string[] = []): Promise<AnswerReply> {
+    const query = without
+      .map((mspId, index) => `${index === 0 ? '?' : '&'}without=${encodeURIComponent(mspId)}`)
+      .join('');
+    return this.#get(`/v1/requests/${encodeURIComponent(requestId)}/answer${query}`, parseAnswer, {
       signal,
       limitBytes: ANSWER_BYTES,
     });

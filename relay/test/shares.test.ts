@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { AnswerReply } from '../src/api.ts';
+import { Federation, type Region } from './fixture/federation.ts';
+import { Practitioner } from './fixture/people.ts';
+import { patientOf, reached, submit } from './fixture/steps.ts';
+
+let federation: Federation;
+let north: Region;
+let south: Region;
+
+beforeAll(async () => {
+  federation = await Federation.open();
+  ({ north, south } = federation);
+  await federation.settle();
+});
+
+afterAll(async () => {
+  await federation?.[Symbol.asyncDispose]();
+});
+
+async function released(asking: Region): Promise<string> {
+  const doctor = await Practitioner.register(asking);
+  const patient = await patientOf(federation, north, doctor);
+  const { requestId } = await submit(asking, doctor.ask(patient.pseudonym));
+  await reached(asking, requestId, 'released');
+  return requestId;
+}
+
+async function sharing(asking: Region, requestId: string, ...without: readonly string[]) {
+  const query = without.map((mspId) => `without=${mspId}`).join('&');
+  const { status, body } = await asking.call<AnswerReply>('GET', `/v1/requests/${requestId}/answer?${query}`);
+  return { status, shares: body.answers?.map(({ shares }) => shares.map(({ mspId }) => mspId).toSorted()) };
+}
+
+it.each(['south', 'north'])(
+  'whoever found a share that does not hold gets an answer without it (asked in %s)',
+  async (name) => {
+    const asking = name === 'south' ? south : north;
+    const requestId = await released(asking);
+    const { transactionId } = await north.chain.outcome(requestId);
+    for (const mspId of north.network.mspIds) {
+      const others = north.network.mspIds.filter((other) => other !== mspId).toSorted();
+      expect(await sharing(asking, requestId, mspId)).toEqual({ status: 200, shares: [others] });
+    }
+    expect((await north.chain.outcome(requestId)).transactionId).toBe(transactionId);
+  },
+);
+
+it('has no answer when too few proxies are left, and keeps the one it had', async () => {
+  const requestId = await released(south);
+  const before = await sharing(south, requestId);
+  expect(await sharing(south, requestId, ...north.network.mspIds.slice(0, 2))).toEqual({ status: 200, shares: [] });
+  expect(await sharing(south, requestId)).toEqual(before);
+  expect((await sharing(south, requestId, 'no%20organisation')).status).toBe(400);
+});
