@@ -13,7 +13,6 @@ import {
 import { connect, createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { digest, type KeyCertificate, ROLE_ATTRIBUTE, type SignedBy, utf8Bytes } from '@yilian/protocol';
-import { pseudonymise } from '@yilian/pseudonyms';
 import { RegionalChain } from '@yilian/regional-chain';
 import { openBlockVault, openRemoteVault, type Vault } from '@yilian/vault';
 import { hospitals, type RegionDescription } from './description.ts';
@@ -178,6 +177,7 @@ export class Actors {
   async #pseudonymise(mspId: string, nationalId: string): Promise<{ pseudonym: string; keyEpoch: number }> {
     const { region } = this.#home(mspId);
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
+    const { pseudonymise } = await import('@yilian/pseudonyms');
     return pseudonymise(this.layout.url('pseudonyms'), {
       federation: this.federation,
       region,

@@ -12,6 +12,7 @@ export type DeployErrorCode =
   | 'NOT_READY'
   | 'REDIS_MISSING'
   | 'REDIS_UNFIT'
+  | 'REDIS_UNREACHABLE'
   | 'USAGE'
   | 'NAME_UNKNOWN'
   | 'NAME_TAKEN'

@@ -7,13 +7,11 @@ import { COMPILE_CACHE } from './compile-cache.ts';
 import { readDescription } from './description.ts';
 import { DeployError, type DeployErrorCode } from './errors.ts';
 import { Layout } from './layout.ts';
-import { end, forgetRunning, lastRunning, running } from './running.ts';
+import { running } from './running.ts';
 import type { SupervisorWord } from './supervisor-main.ts';
 
 /** A federation's first state takes about 20 MB. */
 const NEEDED_BYTES = 64 * 1024 * 1024;
-/** Longer than a supervisor gives its processes. */
-const STOP_MS = 30_000;
 
 /**
  * Starts the federation of a state folder in the background and waits until it is ready. `description` says who takes
@@ -26,11 +24,11 @@ export async function up(
   onStep?: (step: string) => void,
   signal?: AbortSignal,
 ): Promise<Layout> {
-  signal?.throwIfAborted();
   if (description !== undefined) await readDescription(description);
   requireUsable(state);
   const before = await running(state);
   if (before !== undefined) throw new DeployError('STATE_BUSY', `this federation runs already (process ${before.pid})`);
+  signal?.throwIfAborted();
   const supervisor = spawnSupervisor(state, description);
   const interrupt = (): void => void supervisor.kill('SIGTERM');
   signal?.addEventListener('abort', interrupt, { once: true });
@@ -54,17 +52,6 @@ export async function attach(state: string): Promise<Layout> {
     throw new DeployError('NOT_RUNNING', `no federation runs in ${state}; start one with: yilian up`);
   if (now.state !== 'ready') throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
   return Layout.open(state, await readDescription(join(state, 'description.json')));
-}
-
-/** Ends it, and what a killed supervisor left. @throws DeployError NOT_RUNNING */
-export async function down(state: string): Promise<void> {
-  const last = await lastRunning(state);
-  if (last === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${state}`);
-  await end(last, STOP_MS);
-  const now = await lastRunning(state);
-  if (now !== undefined && now.pid !== last.pid) return;
-  await Promise.all((now ?? last).processes.map((left) => end(left)));
-  forgetRunning(state);
 }
 
 function spawnSupervisor(state: string, description: string | URL | undefined): ChildProcess {

@@ -1,8 +1,11 @@
+import { closeSync, openSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DeployError } from './errors.ts';
 
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
 const RETRY_MS = 20;
 
 /** A lock between processes. The system lets it go when the process that holds it ends, however it ends. */
@@ -13,16 +16,20 @@ export class FileLock implements Disposable {
     this.#database = database;
   }
 
-  /** Nothing when another process holds it. @throws DeployError STATE_UNUSABLE */
+  /** Nothing when another process holds it. @throws DeployError STATE_UNUSABLE DISK_FULL */
   static tryTake(file: string): FileLock | undefined {
     let database: DatabaseSync | undefined;
     try {
+      closeSync(openSync(file, 'a', 0o600));
       database = new DatabaseSync(file);
       database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
       return new FileLock(database);
     } catch (cause) {
       database?.close();
-      if ((cause as { errcode?: unknown }).errcode === SQLITE_BUSY) return undefined;
+      const { errcode } = cause as { errcode?: unknown };
+      if (errcode === SQLITE_BUSY) return undefined;
+      if (errcode === SQLITE_FULL || isFull(dirname(file)))
+        throw new DeployError('DISK_FULL', `no space is left for ${file}`, { cause });
       throw new DeployError('STATE_UNUSABLE', `cannot lock ${file}`, { cause });
     }
   }
@@ -38,5 +45,14 @@ export class FileLock implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database.close();
+  }
+}
+
+/** SQLite does not always say why it could not write. */
+function isFull(folder: string): boolean {
+  try {
+    return statfsSync(folder).bavail === 0;
+  } catch {
+    return false;
   }
 }

@@ -24,13 +24,16 @@ export async function readJsonIfThere(file: string): Promise<unknown> {
   }
 }
 
-/** Writes a file that only its owner reads, whole or not at all: another process sees the old bytes or the new. */
-export function writeWhole(file: string, text: string): void {
+/**
+ * Writes a file that only its owner reads, whole or not at all: another process sees the old bytes or the new.
+ * `durable`: so does one after a power cut.
+ */
+export function writeWhole(file: string, text: string, { durable = true } = {}): void {
   if (textOf(file) === text) return;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${randomUUID()}.new`;
   try {
-    writeFileSync(temporary, text, { mode: 0o600, flush: true });
+    writeFileSync(temporary, text, { mode: 0o600, flush: durable });
     renameSync(temporary, file);
   } finally {
     rmSync(temporary, { force: true });

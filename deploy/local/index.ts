@@ -1,6 +1,6 @@
 export { Actors, type OpenHospital, type Person } from './actors.ts';
 export { DeployError, type DeployErrorCode } from './errors.ts';
-export { attach, down, up } from './federation.ts';
+export { attach, up } from './federation.ts';
 export { Layout } from './layout.ts';
 export { type Published, publish, type Source } from './publishing.ts';
-export { running } from './running.ts';
+export { down, running } from './running.ts';

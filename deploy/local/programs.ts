@@ -9,8 +9,20 @@ import { type RedisSource, redisArguments } from './redis.ts';
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', import.meta.resolve(name)));
 
-/** The programs of a federation in the order they start; those of one stage start together. */
-export async function programs(layout: Layout, redis: RedisSource): Promise<Program[][]> {
+/**
+ * The programs of a federation; those of one stage start together. Each stage has what the next would wait for: who
+ * finds it at once need not ask again.
+ */
+export interface Stages {
+  /** Chains and queues. */
+  readonly first: readonly Program[];
+  /** What follows a chain from its first block on, or needs none. */
+  readonly whileFounding: readonly Program[];
+  /** Attesters; then relays, which mirror what they attest; then proxies, which trust the mirrors. */
+  readonly founded: readonly (readonly Program[])[];
+}
+
+export async function programs(layout: Layout, redis: RedisSource): Promise<Stages> {
   const { regions, authorities } = layout.description;
   const node = (name: string, script: string, configFile: string): Program => ({
     name,
@@ -78,11 +90,11 @@ export async function programs(layout: Layout, redis: RedisSource): Promise<Prog
     ),
   );
   const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
-  return [
-    [...(await redisServers(layout, redis)), ...chains],
-    views,
-    [...vaults, ...attesters, ...proxies, ...relays, pseudonyms],
-  ];
+  return {
+    first: [...(await redisServers(layout, redis)), ...chains],
+    whileFounding: [...views, ...vaults],
+    founded: [attesters, [...relays, pseudonyms], proxies],
+  };
 }
 
 async function redisServers(layout: Layout, redis: RedisSource): Promise<Program[]> {

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { access, constants, rm, writeFile } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { installFromDebian } from './debian.ts';
 import { DeployError } from './errors.ts';
 
 const run = promisify(execFile);
 const SERVERS = ['redis-server', 'valkey-server'];
-/** Keeps Debian's packages from starting or enabling a service while we install one. */
-const POLICY = '/usr/sbin/policy-rc.d';
 
 /** Where a region's queue comes from. */
 export type RedisSource =
@@ -18,6 +17,8 @@ export type RedisSource =
 export interface RedisHost {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly mayInstall: boolean;
+  /** Where the Debian policy stands that says which services a package may start. */
+  readonly policyFile?: string;
 }
 
 /**
@@ -28,19 +29,24 @@ export interface RedisHost {
 export async function findRedis(
   regions: number,
   say: (line: string) => void,
-  { env, mayInstall }: RedisHost = { env: process.env, mayInstall: process.getuid?.() === 0 },
+  host: RedisHost = { env: process.env, mayInstall: process.getuid?.() === 0 },
 ): Promise<RedisSource> {
+  const { env, mayInstall } = host;
   const urls = [env['REDIS_URLS'], env['REDIS_URL']]
     .map((text) => (text ?? '').split(/[\s,]+/).filter((url) => url !== ''))
     .find((each) => each.length > 0);
   if (urls !== undefined) {
     if (urls.length < regions)
       throw new DeployError('REDIS_UNFIT', `REDIS_URLS names ${urls.length} servers, ${regions} regions need one each`);
-    if (!urls.every((url) => /^(rediss?|unix):\/\//.test(url)))
+    if (!urls.every((url) => /^(rediss?|unix):\/\//.test(url) && URL.canParse(url)))
       throw new DeployError('REDIS_UNFIT', 'REDIS_URLS holds redis://, rediss:// and unix:// addresses only');
     return { kind: 'url', urls };
   }
-  const found = (await serverIn(env['PATH'])) ?? (mayInstall ? await installFromDebian(say) : undefined);
+  let found = await inPath(SERVERS, env['PATH']);
+  if (found === undefined && mayInstall && (await inPath(['apt-get'], env['PATH'])) !== undefined) {
+    await installFromDebian(env, say, host.policyFile);
+    found = await inPath(SERVERS, env['PATH']);
+  }
   if (found === undefined) {
     throw new DeployError(
       'REDIS_MISSING',
@@ -50,19 +56,24 @@ export async function findRedis(
   return { kind: 'server', program: found, version: await versionOf(found) };
 }
 
-/** @throws DeployError REDIS_UNFIT below 6.2, which the relay's queues need */
+/** Whether it is 6.2 or later, which the relay's queues need. */
+export function isRecent(major: number, minor: number): boolean {
+  return major > 6 || (major === 6 && minor >= 2);
+}
+
+/** @throws DeployError REDIS_UNFIT */
 async function versionOf(program: string): Promise<string> {
   const { stdout } = await run(program, ['--version']).catch((cause: unknown) => {
     throw new DeployError('REDIS_UNFIT', `${program} does not run`, { cause });
   });
   const [, version = '', major, minor] = /v=((\d+)\.(\d+)[0-9.]*)/.exec(stdout) ?? [];
-  if (Number(major) * 100 + Number(minor) >= 602) return version;
+  if (isRecent(Number(major), Number(minor))) return version;
   throw new DeployError('REDIS_UNFIT', `${program} is ${version || 'of no known version'}; 6.2 or later is needed`);
 }
 
-async function serverIn(path: string | undefined): Promise<string | undefined> {
+async function inPath(names: readonly string[], path: string | undefined): Promise<string | undefined> {
   for (const folder of (path ?? '').split(delimiter)) {
-    for (const name of SERVERS) {
+    for (const name of names) {
       const candidate = join(folder, name);
       if (folder !== '' && (await executable(candidate))) return candidate;
     }
@@ -75,29 +86,6 @@ async function executable(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function installFromDebian(say: (line: string) => void): Promise<string | undefined> {
-  if (!(await executable('/usr/bin/apt-get'))) return undefined;
-  say('No Redis here: installing Debian’s redis-server (its service is neither started nor enabled)');
-  const policyIsOurs = !(await executable(POLICY));
-  if (policyIsOurs) await writeFile(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    await run('apt-get', ['update', '-qq'], { env }).catch(() => undefined);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], { env });
-    await run('systemctl', ['disable', 'redis-server'], { env }).catch(() => undefined);
-    await run('update-rc.d', ['redis-server', 'disable'], { env }).catch(() => undefined);
-  } catch (cause) {
-    throw new DeployError(
-      'REDIS_MISSING',
-      'Debian’s redis-server could not be installed; install a Redis or set REDIS_URLS',
-      { cause },
-    );
-  } finally {
-    if (policyIsOurs) await rm(POLICY, { force: true });
-  }
-  return serverIn(process.env['PATH']);
 }
 
 /** Command line of a region's private Redis: loopback, AOF, nothing evicted. */

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { DeployError } from './errors.ts';
 import { readIfThere, writeWhole } from './files.ts';
 
 /** One process, told apart from any later one with the same id. */
@@ -30,10 +31,13 @@ export interface Running extends Alive {
 
 const POLL_MS = 20;
 const TERM_MS = 5_000;
+/** Longer than a supervisor gives its processes. */
+const STOP_MS = 30_000;
 const fileOf = (state: string): string => join(state, 'running.json');
 
+/** No process outlives a power cut, so this note of them need not. */
 export function writeRunning(state: string, running: Running): void {
-  writeWhole(fileOf(state), JSON.stringify(running, null, 2));
+  writeWhole(fileOf(state), JSON.stringify(running, null, 2), { durable: false });
 }
 
 export function forgetRunning(state: string): void {
@@ -54,6 +58,17 @@ export async function lastRunning(state: string): Promise<Running | undefined> {
 export async function running(state: string): Promise<Running | undefined> {
   const last = await lastRunning(state);
   return last !== undefined && isAlive(last) ? last : undefined;
+}
+
+/** Ends the federation of this state, and what a killed supervisor left. @throws DeployError NOT_RUNNING */
+export async function down(state: string): Promise<void> {
+  const last = await lastRunning(state);
+  if (last === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${state}`);
+  await end(last, STOP_MS);
+  const now = await lastRunning(state);
+  if (now !== undefined && now.pid !== last.pid) return;
+  await Promise.all((now ?? last).processes.map((left) => end(left)));
+  forgetRunning(state);
 }
 
 /** When a process of this machine began: boot and clock ticks since. Nothing when it is gone. */

@@ -23,6 +23,8 @@ async function main(state: string, given: string | undefined): Promise<void> {
   const description = await described(state, given);
   await sweep(state);
   const supervisor = new Supervisor(await Layout.open(state, description), (step) => say({ step }));
+  // Its log may find no room.
+  process.stderr.on('error', () => undefined);
   let stopping = false;
   const stop = (exitCode: number): void => {
     stopping = true;

@@ -1,12 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, type Program } from './child.ts';
+import { warmUp } from './compile-cache.ts';
 import { proxyHosts } from './description.ts';
 import { DeployError, told } from './errors.ts';
 import { FederationWatch, found } from './founding.ts';
 import type { Layout } from './layout.ts';
 import { isFree } from './ports.ts';
 import { programs } from './programs.ts';
-import { findRedis, type RedisSource } from './redis.ts';
+import { findRedis, type RedisHost, type RedisSource } from './redis.ts';
+import { requireServing } from './redis-urls.ts';
 import { birthOf, forgetRunning, type ProcessState, type Running, writeRunning } from './running.ts';
 
 const FIRST_PAUSE_MS = 100;
@@ -14,7 +17,7 @@ const MAX_PAUSE_MS = 5_000;
 /** A process that served this long before it ended starts with the first pause again. */
 const STEADY_MS = 60_000;
 const READY_MS = 60_000;
-const POLL_MS = 200;
+const POLL_MS = 100;
 
 interface Kept {
   readonly program: Program;
@@ -28,33 +31,42 @@ interface Kept {
 export class Supervisor {
   readonly #layout: Layout;
   readonly #onStep: (step: string) => void;
+  readonly #host: RedisHost | undefined;
   readonly #kept = new Map<string, Kept>();
   readonly #stopping = new AbortController();
   #running: Omit<Running, 'processes'>;
   #stopped: Promise<void> | undefined;
+  /** An installation of Redis that has begun is not left halfway. */
+  #finding: Promise<RedisSource> | undefined;
 
-  constructor(layout: Layout, onStep: (step: string) => void) {
+  constructor(layout: Layout, onStep: (step: string) => void, host?: RedisHost) {
     this.#layout = layout;
     this.#onStep = onStep;
+    this.#host = host;
     const { pid } = process;
     this.#running = { pid, birth: birthOf(pid) ?? '', state: 'starting', step: 'starting', engines: {} };
     writeRunning(layout.state, { ...this.#running, processes: [] });
   }
 
-  /** Resolves when the federation is ready. @throws DeployError REDIS_MISSING REDIS_UNFIT PORT_TAKEN PROCESS_FAILED NOT_READY */
+  /**
+   * Resolves when the federation is ready.
+   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE PORT_TAKEN PROCESS_FAILED NOT_READY
+   */
   async start(): Promise<void> {
     const { regions } = this.#layout.description;
-    const redis = await findRedis(regions.length, (step) => this.#step(step));
-    this.#running = { ...this.#running, engines: engines(redis) };
+    const redis = await this.#redis(regions.length);
     await this.#requireFreePorts(redis);
-    const [chains = [], views = [], services = []] = await programs(this.#layout, redis);
+    this.#step('preparing keys and configurations');
+    const [{ first, whileFounding, founded }] = await Promise.all([
+      programs(this.#layout, redis),
+      warmUp(this.#stopping.signal),
+    ]);
     this.#step('starting the chains and queues');
-    await this.#startAll(chains);
-    this.#step('founding the federation');
-    await found(this.#layout);
-    await this.#startAll(views);
-    this.#step('starting vaults, proxies and relays');
-    await this.#startAll(services);
+    await this.#startAll(first);
+    this.#step('founding the federation, starting views of it and vaults');
+    await Promise.all([found(this.#layout), this.#startAll(whileFounding)]);
+    this.#step('starting attesters, relays and proxies');
+    for (const stage of founded) await this.#startAll(stage);
     this.#step('waiting until every relay and proxy is ready');
     await this.#allReady();
     this.#running = { ...this.#running, state: 'ready' };
@@ -69,11 +81,21 @@ export class Supervisor {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new DeployError('INTERRUPTED', 'the federation is being ended'));
+    await this.#finding?.catch(() => undefined);
     const children = [...this.#kept.values()].map(({ child }) => child);
     const below = children.filter(({ program }) => /\/(chain|redis)$/.test(program.name));
     await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
     await Promise.all(below.map((child) => child.stop()));
     forgetRunning(this.#layout.state);
+  }
+
+  async #redis(regions: number): Promise<RedisSource> {
+    this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
+    const redis = await this.#finding;
+    const versions =
+      redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
+    this.#running = { ...this.#running, engines: engines(redis, versions) };
+    return redis;
   }
 
   async #startAll(stage: readonly Program[]): Promise<void> {
@@ -180,13 +202,20 @@ export class Supervisor {
   }
 }
 
-function engines(redis: RedisSource): Running['engines'] {
+function engines(redis: RedisSource, versions: readonly string[]): Running['engines'] {
+  const of = redis.kind === 'url' ? 'by REDIS_URLS' : redis.program;
   return {
-    chains: 'embedded Fabric node (all keys on this machine: no independence)',
-    vault: 'embedded block store',
-    redis: redis.kind === 'url' ? 'by REDIS_URLS' : `${redis.program} ${redis.version}`,
+    chains: `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']} (all keys on this machine: no independence)`,
+    vault: `embedded block store ${versionOf('@yilian/vault')}`,
+    redis: `${[...new Set(versions)].join(', ')} (${of})`,
     node: process.version,
   };
+}
+
+/** Of one of our packages. */
+function versionOf(name: string): string {
+  const file = new URL('../package.json', import.meta.resolve(name));
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 function complain(error: unknown): void {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Terminal } from './fixture/command-line.ts';
+import { CLI, runScript, Terminal } from './fixture/command-line.ts';
 
 const SLOW_MS = 60_000;
 const COMMANDS = [
@@ -68,6 +68,28 @@ describe('the command line without a federation', () => {
     ];
     for (const refusal of await inPairs(needy, (args) => terminal.refusal(args)))
       expect(refusal).toMatchObject({ exitCode: 1, code: 'NOT_RUNNING' });
+  });
+
+  it('ends quietly when nobody reads on, as before `| head -3`', { timeout: SLOW_MS }, async () => {
+    for (const args of [['--help'], ['up', '--help']]) {
+      const { exitCode, stderr } = await terminal.run(args, { unread: true });
+      expect([exitCode, stderr]).toEqual([141, '']);
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'says that its answer found no space (skipped without /dev/full)',
+    { timeout: SLOW_MS },
+    async () => {
+      const full = ['sh', '-c', 'exec "$0" "$@" >/dev/full'];
+      const { exitCode, stderr } = await terminal.run(['--help'], { prefix: full });
+      expect([exitCode, stderr]).toEqual([1, 'DISK_FULL: no space is left for the output\n']);
+    },
+  );
+
+  it('takes no notice of the `--` that pnpm hands on', { timeout: SLOW_MS }, async () => {
+    const { exitCode, stderr } = await runScript(CLI, ['--', '--state', terminal.state, 'status']);
+    expect([exitCode, stderr.split(':')[0]]).toEqual([1, 'NOT_RUNNING']);
   });
 
   it('names the file that cannot be read', { timeout: SLOW_MS }, async () => {

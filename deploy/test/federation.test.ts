@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { demonstration } from './federation/demonstration.ts';
-import { faults } from './federation/faults.ts';
-import { leaks } from './federation/leaks.ts';
+import { ending, faults, resuming } from './federation/faults.ts';
+import { fullDisk } from './federation/full-disk.ts';
+import { leaks, logs } from './federation/leaks.ts';
 import { mainJob } from './federation/main-job.ts';
 import { peopleAtTerminals } from './federation/people-at-terminals.ts';
 import { starting } from './federation/starting.ts';
@@ -19,6 +20,10 @@ describe('a local federation', () => {
   mainJob(() => world);
   peopleAtTerminals(() => world);
   leaks(() => world);
+  resuming(() => world);
+  fullDisk(() => world);
   faults(() => world);
+  logs(() => world);
+  ending(() => world);
   demonstration(() => world);
 });

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Description, readDescription } from '../local/description.ts';
 import { FileLock } from '../local/file-lock.ts';
-import { writeWhole } from '../local/files.ts';
 import { Layout } from '../local/layout.ts';
 import { freePorts, isFree } from '../local/ports.ts';
 import { DESCRIPTION } from './fixture/world.ts';
@@ -68,17 +69,22 @@ describe('the layout of a state folder', () => {
 });
 
 describe('what several processes share', () => {
-  it('is written whole: a reader sees the old bytes or the new', async () => {
+  it('is written whole: a reader sees the old bytes or the new, also of a writer that is killed', async () => {
     const file = join(folder, 'shared.json');
-    writeWhole(file, 'a'.repeat(100_000));
-    for (const letter of ['b', 'c', 'd']) {
-      const [text] = await Promise.all([
-        readFile(file, 'utf8'),
-        Promise.resolve().then(() => writeWhole(file, letter.repeat(100_000))),
-      ]);
-      expect(new Set(text).size).toBe(1);
+    const writer = fork(new URL('./fixture/write-process.ts', import.meta.url), [file]);
+    onTestFinished(() => void writer.kill('SIGKILL'));
+    await once(writer, 'message');
+    const seen = new Set<string>();
+    for (const deadline = Date.now() + 10_000; seen.size < 20; ) {
+      expect(Date.now()).toBeLessThan(deadline);
+      const text = readFileSync(file, 'utf8');
+      const { letter, length } = JSON.parse(text) as { letter: string; length: number; text: string };
+      expect(text).toBe(JSON.stringify({ letter, length, text: letter.repeat(length) }));
+      seen.add(letter);
     }
-    expect((await readdir(folder)).filter((name) => name.endsWith('.new'))).toEqual([]);
+    writer.kill('SIGKILL');
+    await once(writer, 'exit');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ length: expect.any(Number) as number });
   });
 
   it('is locked until the process that holds it ends, even by force', async () => {

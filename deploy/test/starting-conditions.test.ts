@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { readDescription } from '../local/description.ts';
-import { attach, down, up } from '../local/federation.ts';
+import { attach, up } from '../local/federation.ts';
 import { FileLock } from '../local/file-lock.ts';
 import { Layout } from '../local/layout.ts';
-import { birthOf, isAlive, lastRunning, running, writeRunning } from '../local/running.ts';
+import { birthOf, down, isAlive, lastRunning, running, writeRunning } from '../local/running.ts';
+import { SmallDisk } from './fixture/small-disk.ts';
 import { DESCRIPTION } from './fixture/world.ts';
 
 const SLOW_MS = 60_000;
-const isRoot = process.getuid?.() === 0;
 
 let folder: string;
 let state: string;
@@ -45,10 +45,16 @@ describe('what keeps a federation from starting', () => {
     expect(await readFile(kept, 'utf8')).toBe(text);
   });
 
-  it('is too few Redis servers', { timeout: SLOW_MS }, async () => {
-    process.env['REDIS_URLS'] = 'redis://127.0.0.1:1';
+  it('is a Redis that is missing or does not answer', { timeout: SLOW_MS }, async () => {
     onTestFinished(() => void delete process.env['REDIS_URLS']);
+    process.env['REDIS_URLS'] = 'redis://127.0.0.1:1';
     await expect(up(await fresh(), DESCRIPTION)).rejects.toMatchObject({ code: 'REDIS_UNFIT' });
+    process.env['REDIS_URLS'] = 'redis://127.0.0.1:1 redis://:secret@127.0.0.1:1';
+    await expect(up(await fresh(), DESCRIPTION)).rejects.toMatchObject({
+      code: 'REDIS_UNREACHABLE',
+      message: 'redis://127.0.0.1:1 does not answer (ECONNREFUSED)',
+    });
+    expect(await lastRunning(state)).toBeUndefined();
   });
 
   it('is a port that another program has', { timeout: SLOW_MS }, async () => {
@@ -68,16 +74,10 @@ describe('what keeps a federation from starting', () => {
     await expect(up(state, DESCRIPTION)).rejects.toMatchObject({ code: 'STATE_BUSY' });
   });
 
-  it.skipIf(!isRoot || spawnSync('mount', ['--version']).status !== 0)(
-    'is a full disk (skipped without root and mount)',
-    { timeout: SLOW_MS },
-    async () => {
-      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', await fresh()]);
-      onTestFinished(() => void spawnSync('umount', [state]));
-      expect(mounted.status).toBe(0);
-      await expect(up(state, DESCRIPTION)).rejects.toMatchObject({ code: 'DISK_FULL' });
-    },
-  );
+  it.skipIf(!SmallDisk.isPossible())('is a full disk (skipped where no disk can be mounted)', async () => {
+    using _ = new SmallDisk(await fresh(), 1024);
+    await expect(up(state, DESCRIPTION)).rejects.toMatchObject({ code: 'DISK_FULL' });
+  });
 
   it('is a state folder that cannot be one', async () => {
     const file = join(await fresh(), 'file');

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PatientAccess, verifyDossier } from '@yilian/client';
-import { parseGenesis } from '@yilian/protocol';
+import type { PatientAccess } from '@yilian/client';
 import type { Command } from 'commander';
 import { DeployError, told } from '../errors.ts';
 import { EXIT } from '../exit.ts';
@@ -29,10 +28,12 @@ export function addAuditCommands(program: Command, session: Session): void {
     .description('check a dossier offline; needs no federation, only the main chain’s genesis')
     .option('--genesis <file>', 'the pinned genesis; the state folder’s when left out')
     .action(async (file: string, { genesis }: { readonly genesis?: string }) => {
-      const pinned = parseGenesis(await readJson(genesis ?? join(session.state, 'genesis.json')));
+      const pinned = await readJson(genesis ?? join(session.state, 'genesis.json'));
       const given = await readJson(file);
+      const [{ verifyDossier }, { parseGenesis }] = [await import('@yilian/client'), await import('@yilian/protocol')];
+      const trusted = parseGenesis(pinned);
       try {
-        const report = await verifyDossier(given, pinned);
+        const report = await verifyDossier(given, trusted);
         const { requester, legs } = report;
         session.answer({ holds: true, report }, [
           `the dossier of request ${report.requestId} holds`,

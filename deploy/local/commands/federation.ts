@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { DeployError } from '../errors.ts';
-import { down, up } from '../federation.ts';
-import { running } from '../running.ts';
+import { down, running } from '../running.ts';
 import type { Session } from './session.ts';
 
 /** `up`, `status`, `down`. */
@@ -12,6 +11,7 @@ export function addFederationCommands(program: Command, session: Session): void 
     .option('--description <file>', 'who takes part in a new federation; three regions when left out')
     .action(async ({ description }: { description?: string }) => {
       const { state, note, signal } = session;
+      const { up } = await import('../federation.ts');
       const layout = await up(state, description, note, signal);
       const { federation } = layout.description;
       const regions = layout.description.regions.map(({ region }) => ({

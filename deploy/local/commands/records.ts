@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { fileSource, publish } from '../publishing.ts';
 import type { Session } from './session.ts';
 
 interface PublishOptions {
@@ -22,6 +21,7 @@ export function addRecordCommands(program: Command, session: Session): void {
       const actors = await session.actors();
       if (scope !== undefined) session.scopes(actors.layout, [scope]);
       const { pseudonym = '' } = await actors.person(patient, 'patient');
+      const { fileSource, publish } = await import('../publishing.ts');
       const sources = await Promise.all(files.map((file) => fileSource(file, scope)));
       await using open = await actors.hospital(hospital);
       const records = [];

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
-import { Actors } from '../actors.ts';
+import type { Actors } from '../actors.ts';
 import { DeployError } from '../errors.ts';
-import { attach } from '../federation.ts';
 import type { Layout } from '../layout.ts';
 import { askPassphrase } from '../passphrase.ts';
 
@@ -62,9 +61,12 @@ export class Session {
     return { update: (bytes) => bar.update(bytes), stop: () => bar.stop() };
   }
 
-  /** @throws DeployError NOT_RUNNING NOT_READY */
+  /** What only those need who work on a federation is loaded here. @throws DeployError NOT_RUNNING NOT_READY */
   async actors(): Promise<Actors> {
-    return new Actors(await attach(this.state), askPassphrase(this.signal), this.signal);
+    const { attach } = await import('../federation.ts');
+    const layout = await attach(this.state);
+    const { Actors } = await import('../actors.ts');
+    return new Actors(layout, askPassphrase(this.signal), this.signal);
   }
 
   /** The scopes a person named, or all. @throws DeployError USAGE */

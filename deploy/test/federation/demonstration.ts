@@ -1,21 +1,61 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { LOCAL, runScript } from '../fixture/command-line.ts';
-import { sha256 } from '../fixture/documents.ts';
+import type { Running } from '../../local/running.ts';
+import { CLI, LOCAL, runScript } from '../fixture/command-line.ts';
+import { FHIR } from '../fixture/documents.ts';
+import { processesOf } from '../fixture/left-overs.ts';
 import type { World } from '../fixture/world.ts';
 
 const SLOW_MS = 240_000;
 const DEMO = `${LOCAL}demo.ts`;
+const TX = 'tx [0-9a-f]{16}…';
+/** What the demonstration promises, in its order, each on a line of its own. */
+const STEPS: readonly RegExp[] = [
+  /engine +chains: embedded Fabric node \d+\.\d+\.\d+/,
+  /engine +vault: embedded block store \d+\.\d+\.\d+/,
+  /engine +redis: \d+\.\d+\.\d+/,
+  RegExp(`engine +node: ${process.version}`),
+  RegExp(`region-a +pieter is enrolled .* ${TX} +\\d+ ms`),
+  RegExp(`region-a +roel is enrolled .* ${TX} +\\d+ ms`),
+  RegExp(`region-a +HospitalA\\d published .* ${TX} +\\d+ ms`),
+  RegExp(`region-b +Dr Li Wei .* ${TX} +\\d+ ms`),
+  RegExp(`region-a +grant active: .* ${TX} +\\d+ ms`),
+  RegExp(`region-b +the request is on the doctor’s own chain +${TX} +\\d+ ms`),
+  RegExp(`region-a +released, attested by .* ${TX} +\\d+ ms`),
+  /doctor +opened .*: as published +\d+ ms/,
+  RegExp(`region-b +the request is on .* ${TX}`),
+  RegExp(`region-a +released, attested by .* ${TX}`),
+  /released again under the same grant: (\d+) records, no new consent/,
+  RegExp(`main +absent, proven by the authorities at block \\d+ +${TX}`),
+  RegExp(`region-a +revoked; .* stopped at once +${TX}`),
+  /region-a +3 of 3 proxies committed their destruction receipts/,
+  RegExp(`region-b +the request is on .* ${TX}`),
+  RegExp(`region-a +denied, proven: (REVOKED(, )?){5} +${TX}`),
+  RegExp(`region-a .* Dr Li Wei: denied +${TX}`),
+  RegExp(`region-a .* Dr Li Wei: released +${TX}`),
+  RegExp(`region-a .* Dr Li Wei: released +${TX}`),
+  /region-c +nobody asked/,
+  /anybody +the dossier holds/,
+  /Everything is stopped and removed/,
+  /Phase +Milliseconds/,
+  /Total +\d+/,
+];
+const FILE_LINE = /(published|opened) (\S+), (\d+) bytes, SHA-256 ([0-9a-f]{64})/;
+
+interface Told {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
 
 /** The demonstration as it is started from the README. */
 export function demonstration(world: () => World): void {
-  it('runs the main job on HL7’s examples and a file of one’s own, and leaves nothing', {
+  it('runs the main job on HL7’s examples and a file of one’s own, tells every step, and leaves nothing', {
     timeout: SLOW_MS,
   }, async () => {
-    const temporary = world().path('tmp');
-    await mkdir(temporary, { recursive: true });
+    const temporary = await emptyFolder(world());
     const own = world().path('scan.dcm');
     await writeFile(own, randomBytes(3_000_000));
     const { exitCode, stdout, stderr } = await runScript(DEMO, ['--', '--file', own], {
@@ -23,51 +63,116 @@ export function demonstration(world: () => World): void {
       env: { TMPDIR: temporary, YILIAN_PASSPHRASE: '' },
     });
     expect([exitCode, stderr]).toEqual([0, '']);
-    const hash = sha256(await readFile(own));
-    expect(stdout).toMatch(new RegExp(`published scan.dcm, 3000000 bytes, SHA-256 ${hash}`));
-    expect(stdout).toMatch(new RegExp(`opened scan.dcm, 3000000 bytes, SHA-256 ${hash}: as published`));
-    for (const word of [
-      'absent, proven by',
-      'denied, proven',
-      'destruction receipts',
-      'the dossier holds',
-      'Everything is stopped',
-    ])
-      expect(stdout).toContain(word);
     expect(await readdir(temporary)).toEqual([]);
     expect(await processesOf(temporary)).toEqual([]);
+
+    expect(missingFrom(stdout)).toEqual([]);
+    const published = filesOf(stdout, 'published');
+    const opened = filesOf(stdout, 'opened');
+    for (const each of published)
+      expect(each).toEqual(await real(each.name === 'scan.dcm' ? own : join(FHIR, each.name)));
+    expect(published.length).toBeGreaterThan(30);
+    expect(new Set(published.map(({ name }) => name.split('-')[0])).size).toBeGreaterThan(4);
+    expect(published.length - opened.length).toBeGreaterThan(5);
+    expect(opened.map(({ name }) => name)).toContain('scan.dcm');
+    expect(opened.length).toBe(Number(/same grant: (\d+) records/.exec(stdout)?.[1]));
+    for (const each of opened) expect(published).toContainEqual(each);
+    expect(totalOf(stdout)).toBeGreaterThan(1_000);
   });
 
-  it('tidies up when it is interrupted', { timeout: SLOW_MS }, async () => {
-    const temporary = world().path('tmp');
-    await mkdir(temporary, { recursive: true });
+  it('tidies up when its terminal is closed', { timeout: SLOW_MS }, async () => {
+    const temporary = await emptyFolder(world());
     const { exitCode } = await runScript(DEMO, [], {
       env: { TMPDIR: temporary },
       onStdout: (piece, child) => {
-        if (piece.includes('founding')) child.kill('SIGINT');
+        if (piece.includes('founding')) child.kill('SIGHUP');
       },
     });
-    expect(exitCode).toBe(130);
+    expect(exitCode).toBe(129);
     expect(await readdir(temporary)).toEqual([]);
     expect(await processesOf(temporary)).toEqual([]);
   });
 
-  it('refuses what it does not know', async () => {
-    const { exitCode, stdout, stderr } = await runScript(DEMO, ['--nonsense']);
-    expect([exitCode, stdout]).toEqual([2, '']);
-    expect(stderr).toContain('USAGE');
+  it('ends quietly and leaves nothing when nobody reads on, as before `| head -3`', { timeout: SLOW_MS }, async () => {
+    const temporary = await emptyFolder(world());
+    const { exitCode, stderr } = await runScript(DEMO, [], { env: { TMPDIR: temporary }, unread: true });
+    expect([exitCode, stderr]).toEqual([141, '']);
+    expect(await readdir(temporary)).toEqual([]);
+    expect(await processesOf(temporary)).toEqual([]);
+  });
+
+  it('leaves the federation up with --keep, for the next terminal', { timeout: SLOW_MS }, async () => {
+    const cwd = world().path('kept');
+    await mkdir(cwd);
+    const { exitCode, stdout } = await runScript(DEMO, ['--keep'], {
+      cwd,
+      onStdout: (piece, child) => {
+        if (piece.includes('engine')) child.kill('SIGINT');
+      },
+    });
+    expect(exitCode).toBe(130);
+    expect(stdout).toContain('The federation stays up');
+    const status = await runScript(CLI, ['status', '--json'], { cwd });
+    expect(JSON.parse(status.stdout)).toMatchObject({ state: 'ready' } satisfies Partial<Running>);
+    expect((await processesOf(cwd)).length).toBeGreaterThan(20);
+    expect(await runScript(CLI, ['down'], { cwd })).toMatchObject({ exitCode: 0, stdout: 'stopped\n' });
+    expect(await processesOf(cwd)).toEqual([]);
+  });
+
+  it('refuses what it does not know or cannot use', { timeout: SLOW_MS }, async () => {
+    for (const args of [['--nonsense'], ['extra'], ['--file'], ['--file', 'one', '--file', 'two'], ['--', '--', 'x']]) {
+      const { exitCode, stdout, stderr } = await runScript(DEMO, args);
+      expect([exitCode, stdout, stderr.split(':')[0]]).toEqual([2, '', 'USAGE']);
+    }
     const missing = await runScript(DEMO, ['--file', world().path('nothing')]);
     expect([missing.exitCode, missing.stdout]).toEqual([1, '']);
-    expect(missing.stderr).toContain('FILE_UNREADABLE');
+    expect(missing.stderr).toMatch(/^FILE_UNREADABLE: .*\n$/);
   });
 }
 
-/** Processes whose command line or working directory is in this folder. */
-async function processesOf(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const command = await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '');
-    if (command.includes(folder)) found.push(command);
+async function emptyFolder(world: World): Promise<string> {
+  const folder = world.path('tmp');
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
+/** The first promise that is not kept after those before it. */
+function missingFrom(stdout: string): string[] {
+  const lines = stdout.split('\n');
+  let at = 0;
+  for (const step of STEPS) {
+    const found = lines.findIndex((line, index) => index >= at && step.test(line));
+    if (found < 0) return [String(step)];
+    at = found + 1;
   }
-  return found;
+  return [];
+}
+
+function filesOf(stdout: string, what: 'published' | 'opened'): Told[] {
+  return stdout.split('\n').flatMap((line) => {
+    const [, done, name = '', sizeBytes, sha256 = ''] = FILE_LINE.exec(line) ?? [];
+    return done === what ? [{ name, sizeBytes: Number(sizeBytes), sha256 }] : [];
+  });
+}
+
+async function real(file: string): Promise<Told> {
+  const bytes = await readFile(file);
+  return {
+    name: file.split('/').at(-1) ?? '',
+    sizeBytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  };
+}
+
+/** The sum at the end of the table, which is that of its rows. */
+function totalOf(stdout: string): number {
+  const [, table = ''] = stdout.split(/Phase +Milliseconds\n/);
+  const rows = table
+    .trim()
+    .split('\n')
+    .map((row) => Number(/\d+$/.exec(row)?.[0]));
+  const total = rows.pop() ?? 0;
+  expect(rows.length).toBeGreaterThan(10);
+  expect(Math.abs(rows.reduce((sum, row) => sum + row, 0) - total)).toBeLessThanOrEqual(rows.length);
+  return total;
 }

@@ -1,16 +1,21 @@
-import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { type Leak, LeakSearch, type Secret, spellings } from '../fixture/leak-search.ts';
+import { ask } from '../fixture/queries.ts';
 import { doctorSecrets, fragmentSecrets, patientSecrets } from '../fixture/secrets.ts';
-import { living, type World } from '../fixture/world.ts';
+import { halt, kill, living, type World } from '../fixture/world.ts';
 import { ALICE_ID } from './main-job.ts';
 
 const SLOW_MS = 120_000;
 /** Organisations' own keys; people's own keystores, which are encrypted; a doctor's own requests hold nothing in clear. */
 const OWN = ['pki'];
+/** Where a leak is planted in a row. */
+const DATABASE = 'region-a/proxy/HospitalA2/grants.db';
 
 /** After the main job: what was secret is nowhere between owner and requester. */
 export function leaks(world: () => World): void {
@@ -30,6 +35,27 @@ export function leaks(world: () => World): void {
     expect(search.in('chance', Buffer.from(crypto.getRandomValues(new Uint8Array(65_536))))).toEqual([]);
   });
 
+  it('finds a secret in a row that a database cuts in two', async () => {
+    const folder = world().path('cut');
+    await mkdir(folder);
+    const many = Array.from({ length: 300 }, (_, index) => ({
+      name: `secret ${index}`,
+      bytes: crypto.getRandomValues(new Uint8Array(32)),
+    }));
+    const file = join(folder, 'cut.db');
+    const database = new DatabaseSync(file);
+    database.exec('CREATE TABLE planted (value BLOB); BEGIN');
+    const insert = database.prepare('INSERT INTO planted VALUES (?)');
+    for (const [index, { bytes }] of many.entries())
+      insert.run(Buffer.concat([Buffer.alloc(2_000), bytes, Buffer.alloc(9_000 + 16 * index)]));
+    database.exec('COMMIT');
+    database.close();
+    const search = new LeakSearch(many);
+    expect(search.in('cut.db', await readFile(file)).length).toBeLessThan(many.length);
+    const { leaks } = await search.inFolder(folder, []);
+    expect(new Set(leaks.filter(({ place }) => place === 'cut.db#planted').map(({ secret }) => secret)).size).toBe(300);
+  });
+
   it('leaks no document, key or fragment to any chain, queue, log, vault, proxy or wire', {
     timeout: SLOW_MS,
   }, async () => {
@@ -45,9 +71,7 @@ export function leaks(world: () => World): void {
     expect(kinds.get('key')?.length).toBeGreaterThanOrEqual(6);
 
     for (const leak of PLACES) await leak.plant(world(), Buffer.from(secrets[0]?.bytes ?? []));
-    const before = await world().everybody();
-    await world().terminal.json(['down']);
-    expect(living(before)).toEqual([]);
+    await killAll(world());
 
     const search = new LeakSearch(secrets);
     const { files, leaks: stored } = await search.inFolder(world().state, OWN);
@@ -55,11 +79,14 @@ export function leaks(world: () => World): void {
     const found = [...stored, ...flows.flatMap(({ name, bytes }) => search.in(name, bytes))];
     expect(files).toBeGreaterThan(100);
     expect(flows.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeGreaterThan(1_000_000);
+    // Compressed, a leak would go unseen.
+    expect(flows.filter(({ bytes }) => /^content-encoding: (?!identity)/im.test(bytes.toString('latin1')))).toEqual([]);
     const heard = new Set(flows.map(({ name }) => name.replace(/^wire (to|from) /, '')));
     const vaults = actors.layout.listeners.filter((name) => name.includes('/vault/'));
     expect(actors.layout.listeners.filter((name) => !heard.has(name) && !vaults.includes(name))).toEqual([]);
     expect(vaults.some((name) => heard.has(name))).toBe(true);
     for (const { name, holds } of PLACES) expect([name, found.some(holds)]).toEqual([name, true]);
+    expect(found.map(({ place }) => place)).toContain(`${DATABASE}#planted`);
     expect(found.filter((leak) => !PLACES.some(({ holds }) => holds(leak)))).toEqual([]);
     for (const { mend } of PLACES) await mend?.(world());
   });
@@ -72,14 +99,18 @@ export function leaks(world: () => World): void {
       .filter(({ name, bytes }) => search.in(name, bytes).length > 0);
     expect(new Set(heard.map(({ name }) => name))).toEqual(new Set(['wire to pseudonyms']));
   });
+}
 
-  it('starts again without recorders, on the same ports', { timeout: SLOW_MS }, async () => {
-    await world().stopRecording();
-    const { regions } = await world().terminal.json<{ regions: { relay: string }[] }>(['up']);
-    const { layout } = await world().actors();
-    expect(regions.map(({ relay }) => relay)).toEqual([layout.url('region-a/relay'), layout.url('region-b/relay')]);
-    expect(layout.port('region-a/relay')).toBe(Number(layout.address('region-a/relay').split(':')[1]));
-  });
+/** With a query on its way. */
+async function killAll(world: World): Promise<void> {
+  const before = await world.everybody();
+  const actors = await world.actors();
+  halt(await world.process('region-a/chain'));
+  const { requestId } = await ask(actors, (await actors.doctor('li')).practitioner);
+  expect(await actors.relay('region-b').status(requestId)).toMatchObject({ final: false });
+  world.story.asked.push(requestId);
+  for (const each of before) kill(each);
+  while (living(before).length > 0) await delay(10);
 }
 
 interface Place {
@@ -117,6 +148,18 @@ const PLACES: readonly Place[] = [
     },
   },
   {
+    name: 'row',
+    holds: ({ place }) => place.startsWith(DATABASE),
+    plant: (world, secret) => {
+      const text = secret.toString('base64').replace(/=+$/, '').padEnd(9_000, '.');
+      return inDatabase(world, (database) => {
+        database.exec('CREATE TABLE planted (value TEXT)');
+        database.prepare('INSERT INTO planted VALUES (?)').run(text);
+      });
+    },
+    mend: (world) => inDatabase(world, (database) => database.exec('DROP TABLE planted; VACUUM')),
+  },
+  {
     name: 'queue',
     holds: ({ place }) => place.startsWith('region-a/redis/') || place === 'wire to region-a/redis',
     plant: async (world, secret) => {
@@ -142,6 +185,12 @@ const PLACES: readonly Place[] = [
   },
 ];
 
+async function inDatabase(world: World, work: (database: DatabaseSync) => void): Promise<void> {
+  const database = new DatabaseSync(join(world.state, DATABASE), { timeout: 5_000 });
+  work(database);
+  database.close();
+}
+
 function planted(name: string, place: string, spell: (secret: Buffer) => Buffer): Place {
   return {
     name,
@@ -155,4 +204,33 @@ async function recordsOf(world: World): Promise<string[]> {
   const files = await readFile(world.path('opened', 'dossier.json'), 'utf8');
   const { legs } = JSON.parse(files) as { legs: { receipts: { document: { records: string[] } }[] }[] };
   return legs.flatMap(({ receipts }) => receipts.flatMap(({ document }) => document.records));
+}
+
+/** At the end, after every crash: what the logs say leads to nobody. */
+export function logs(world: () => World): void {
+  it('wrote no pseudonym, request, grant, record or key certificate into a log', async () => {
+    const actors = await world().actors();
+    const people = await actors.people();
+    const { grants, requests, asked } = world().story;
+    const identifiers = [
+      ...people.flatMap(({ pseudonym = [], keyCertificateId = [] }) => [pseudonym, keyCertificateId].flat()),
+      ...grants,
+      ...requests,
+      ...asked,
+      ...(await recordsOf(world())),
+    ];
+    expect(people.length).toBeGreaterThan(3);
+    expect(identifiers.length).toBeGreaterThan(30);
+    const search = new LeakSearch(identifiers.map((id) => ({ name: id, bytes: Buffer.from(id, 'base64url') })));
+    const said = async (): Promise<Leak[]> => {
+      const supervisor = await readFile(join(world().state, 'supervisor.log'));
+      const { files, leaks } = await search.inFolder(join(world().state, 'logs'), []);
+      expect(files).toBeGreaterThan(15);
+      return [...leaks, ...search.in('supervisor.log', supervisor)];
+    };
+    expect(await said()).toEqual([]);
+    const [first = ''] = asked;
+    await appendFile(join(world().state, 'logs', 'region-a-relay.log'), `{"msg":"about ${first}"}\n`);
+    expect(await said()).toMatchObject([{ place: 'region-a-relay.log', secret: first }]);
+  });
 }

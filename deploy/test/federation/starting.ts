@@ -1,12 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Layout } from '../../local/layout.ts';
 import { lastRunning, type Running } from '../../local/running.ts';
 import { DESCRIPTION, kill, living, type World } from '../fixture/world.ts';
 
 const SLOW_MS = 120_000;
+/** As /proc/net/tcp spells them. */
+const LISTEN = '0A';
+const LOOPBACK = '0100007F';
 
 /** How a federation starts, and what may come in between. */
 export function starting(world: () => World): void {
@@ -35,7 +37,7 @@ export function starting(world: () => World): void {
     await world().record();
     const { exitCode } = await world().terminal.run(['up'], {
       onStderr: (piece) => {
-        if (piece.includes('starting vaults')) void world().running().then(kill);
+        if (piece.includes('founding')) void world().running().then(kill);
       },
     });
     expect(exitCode).toBe(1);
@@ -53,8 +55,11 @@ export function starting(world: () => World): void {
     expect(living(orphans)).toEqual([]);
   });
 
-  it('refuses a second `up`, and a description that is another', async () => {
-    expect(await world().terminal.refusal(['up'])).toMatchObject({ exitCode: 1, code: 'STATE_BUSY' });
+  it('refuses a second `up`, and one with the description of another federation', async () => {
+    const other = world().path('other.json');
+    await writeFile(other, (await readFile(DESCRIPTION, 'utf8')).replace('yilian-test', 'yilian-other'));
+    for (const more of [[], ['--description', other]])
+      expect(await world().terminal.refusal(['up', ...more])).toMatchObject({ exitCode: 1, code: 'STATE_BUSY' });
     const status = await world().terminal.json<Running>(['status']);
     expect(status).toMatchObject({
       state: 'ready',
@@ -83,9 +88,48 @@ export function starting(world: () => World): void {
     expect(mended?.pid).not.toBe(before?.pid);
   });
 
-  it('keeps its ports and everything it wrote to itself', async () => {
-    const layout = await Layout.open(world().state, (await world().actors()).layout.description);
-    const ports = layout.listeners.map((name) => layout.address(name));
-    expect(new Set(ports).size).toBe(layout.listeners.length);
+  it('listens on this machine alone, where it said, and lets nobody else read what it wrote', async () => {
+    const { layout } = await world().actors();
+    const behind = layout.listeners.map((name) => layout.port(name));
+    expect(new Set(behind).size).toBe(layout.listeners.length);
+    const heard = await listening((await world().everybody()).map(({ pid }) => pid));
+    expect(heard.toSorted()).toEqual(behind.map((port) => `127.0.0.1:${port}`).toSorted());
+    const open = await readableByOthers(world().state);
+    expect(open).toEqual([]);
   });
+}
+
+/** Addresses on which these processes listen. */
+async function listening(pids: readonly number[]): Promise<string[]> {
+  const sockets = new Set<string>();
+  for (const pid of pids) {
+    for (const fd of await readdir(`/proc/${pid}/fd`))
+      sockets.add(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''));
+  }
+  const found: string[] = [];
+  for (const [table, length] of [
+    ['tcp', 8],
+    ['tcp6', 32],
+  ] as const) {
+    for (const line of (await readFile(`/proc/net/${table}`, 'utf8')).trim().split('\n').slice(1)) {
+      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state !== LISTEN || !sockets.has(`socket:[${inode}]`)) continue;
+      const [address = '', port = ''] = local.split(':');
+      const host = address.length === length && address === LOOPBACK ? '127.0.0.1' : `${table} ${address}`;
+      found.push(`${host}:${Number.parseInt(port, 16)}`);
+    }
+  }
+  return found;
+}
+
+/** Files below a folder that somebody else than their owner could open. */
+async function readableByOthers(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    const { mode } = await lstat(path);
+    if ((mode & 0o077) === 0) continue;
+    found.push(...(entry.isDirectory() ? await readableByOthers(path) : [path]));
+  }
+  return found;
 }
