@@ -7,7 +7,7 @@ import { readIfThere } from './files.ts';
 const run = promisify(execFile);
 /** Debian's packages ask this file before they start a service; 101 forbids it. */
 const POLICY = '/usr/sbin/policy-rc.d';
-const FORBID = '#!/bin/sh\n# For as long as Yilian installs Redis, no package may start a service.\nexit 101\n';
+const FORBID = '#!/bin/sh\n# For as long as Yilian installs packages, none may start a service.\nexit 101\n';
 
 /**
  * Installs Debian's redis-server and neither starts nor enables its service. What a killed installation left of the

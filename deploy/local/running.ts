@@ -76,7 +76,9 @@ export function birthOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : `${boot()} ${fields[18]}`;
+    // While a thread of it lives, so do its locks.
+    const isOver = state === 'X' || (state === 'Z' && Number(fields[16]) <= 1);
+    return isOver ? undefined : `${boot()} ${fields[18]}`;
   } catch {
     return undefined;
   }

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { readDescription } from '../local/description.ts';
 import { attach, up } from '../local/federation.ts';
 import { FileLock } from '../local/file-lock.ts';
@@ -106,6 +106,25 @@ describe('what a killed supervisor left', () => {
     expect(birthOf(stranger.pid)).toBeDefined();
     await expect(down(state)).rejects.toMatchObject({ code: 'NOT_RUNNING' });
   });
+
+  it.skipIf(spawnSync('python3', ['--version']).status !== 0)(
+    'lives as long as one of its threads, and their locks, do (skipped without python3)',
+    async () => {
+      const script = `import ctypes, os, threading, time
+print(os.getpid(), flush=True)
+threading.Thread(target=lambda: time.sleep(60)).start()
+ctypes.CDLL(None).pthread_exit(None)`;
+      const headless = spawn('python3', ['-c', script]);
+      onTestFinished(() => void headless.kill('SIGKILL'));
+      await once(headless.stdout, 'data');
+      const status = () => readFile(`/proc/${headless.pid}/status`, 'utf8');
+      await vi.waitFor(async () => expect(await status()).toMatch(/^State:\tZ/m));
+      const left = { pid: headless.pid ?? 0, birth: birthOf(headless.pid ?? 0) ?? '' };
+      expect(isAlive(left)).toBe(true);
+      headless.kill('SIGKILL');
+      await vi.waitFor(() => expect(isAlive(left)).toBe(false));
+    },
+  );
 
   it('does not matter when the note of it is damaged', async () => {
     await mkdir(await fresh(), { recursive: true });

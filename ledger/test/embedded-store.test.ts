@@ -149,6 +149,15 @@ describe('The store of an embedded node', () => {
     await contractOf(roomy).submitTransaction('put', 'next', 'there is room again');
   });
 
+  it('tells of a block that could not be written also who asks after it failed', async () => {
+    await using node = await open(newFolder(), { storeBytes: 400_000 });
+    const contract = contractOf(node);
+    const big = 'v'.repeat(500_000);
+    const first = await (await contract.newProposal('put', { arguments: ['a', big] }).endorse()).submit();
+    await expect(contract.submitTransaction('put', 'b', big)).rejects.toMatchObject({ code: 14 });
+    await expect(first.getStatus()).rejects.toMatchObject({ name: 'CommitStatusError', code: 14 });
+  });
+
   it('takes transactions again as soon as there is room', async () => {
     await using node = await open(newFolder(), { storeBytes: 400_000 });
     const contract = contractOf(node);

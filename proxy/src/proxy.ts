@@ -52,7 +52,12 @@ const MAX_PAUSE_MS = 2_000;
 export async function buildProxy(config: ProxyConfig, dependencies: ProxyDependencies = {}): Promise<BuiltProxy> {
   const { federation, network, channel, folder, mspId } = parseConfig(config);
   const { certificate, privateKey, masterKey } = await readSecrets(config);
-  const log = dependencies.log ?? pino({ level: config.logLevel ?? 'info' }, destination(2));
+  const log =
+    dependencies.log ??
+    pino(
+      { level: config.logLevel ?? 'info' },
+      destination(2).on('error', () => undefined),
+    );
   const tls = await readTls(config.ledger.tls);
   using opened = new DisposableStack();
   opened.defer(lock(folder));

@@ -84,7 +84,12 @@ export async function buildPseudonyms(
     ...(perMinute !== undefined && { perMinute }),
     ...(clock !== undefined && { clock }),
   });
-  const log = dependencies.log ?? pino({ level: config.logLevel ?? 'info' }, destination(2));
+  const log =
+    dependencies.log ??
+    pino(
+      { level: config.logLevel ?? 'info' },
+      destination(2).on('error', () => undefined),
+    );
   const app = await createServer(authority, log);
   return {
     app,

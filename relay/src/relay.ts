@@ -66,7 +66,12 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const limits = { ...LIMITS, ...config.limits };
   const stopping = new AbortController();
   const fetch = stoppable(dependencies.fetch ?? globalThis.fetch, stopping.signal);
-  const log = dependencies.log ?? pino({ level: config.logLevel ?? 'info', base: { region } }, pino.destination(2));
+  const log =
+    dependencies.log ??
+    pino(
+      { level: config.logLevel ?? 'info', base: { region } },
+      pino.destination(2).on('error', () => undefined),
+    );
   const secrets = await readSecrets(config);
   if (secrets.genesis.federation !== federation)
     throw new RelayError('CONFIG_INVALID', 'the genesis is of another federation');

@@ -95,7 +95,14 @@ export async function openAll(session: Session, requestId: string, { out, timeou
   const opened: Opened[] = [];
   const receipts: SignedBy<typeof OpenedReceipt>[] = [];
   const shown: VerifiedLeg[] = [];
-  for (const first of verified.legs) {
+  const released = [...verified.legs];
+  for (const leg of verified.legs) {
+    if (!isProven(leg) || leg.overtaken || leg.outcome.release?.next === undefined) continue;
+    // A release of many records goes on in pages.
+    for await (const page of practitioner.pages(relay, view, request, leg, { signal: session.signal }))
+      released.splice(released.findLastIndex(({ region }) => region === leg.region) + 1, 0, page);
+  }
+  for (const first of released) {
     let leg = first;
     const without = new Set<string>();
     const files: Opened[] = [];
@@ -106,7 +113,7 @@ export async function openAll(session: Session, requestId: string, { out, timeou
         break;
       } catch (error) {
         const party = faultyProxy(error);
-        if (party === undefined || without.has(party)) throw error;
+        if (party === undefined || without.has(party) || leg.outcome.page !== undefined) throw error;
         without.add(party);
         session.note(`the share of ${party} does not hold: asking again without it`);
         const reply = await relay.answer(requestId, session.signal, [...without]);

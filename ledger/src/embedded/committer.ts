@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import QuickLRU from 'quick-lru';
 import { encodeHeader, type Header, headerHash, makeHeader, nextCommitHash } from './block.ts';
 import type { Channel } from './config.ts';
 import type { Ordering } from './ordering.ts';
@@ -25,10 +26,14 @@ export interface JudgedBlock {
   readonly commitHash: Uint8Array;
 }
 
+/** A submitter asks for the verdict only after the orderer took the transaction: it may have failed by then. */
+const REMEMBERED_FAILURES = 1_000;
+
 /** The committing peer: judges the next block and writes it, each on disk before anybody hears of it. */
 export class Committer {
   readonly #channel: Channel;
   readonly #store: Store;
+  readonly #failed = new QuickLRU<string, Error>({ maxSize: REMEMBERED_FAILURES });
   readonly #events = new EventEmitter({ captureRejections: false }).setMaxListeners(0);
   #lastHash: Uint8Array;
   #commitHash: Uint8Array;
@@ -118,6 +123,8 @@ export class Committer {
   async status(txId: string, signal: AbortSignal): Promise<TransactionStatus> {
     const known = this.#store.transaction(txId);
     if (known) return { code: known.code, block: known.block };
+    const failed = this.#failed.get(txId);
+    if (failed) throw failed;
     if (this.#halted) throw this.#halted;
     const [verdict] = (await once(this.#events, `tx:${txId}`, { signal })) as [TransactionStatus | Error];
     if (verdict instanceof Error) throw verdict;
@@ -132,8 +139,9 @@ export class Committer {
     }
   }
 
-  /** Tells who waits for a transaction that its block could not be written. */
+  /** Tells who waits for a transaction, now or later, that its block could not be written. */
   fail(txId: string, error: Error): void {
+    this.#failed.set(txId, error);
     this.#events.emit(`tx:${txId}`, error);
   }
 
