@@ -92,7 +92,9 @@ const known = new QuickLRU<string, Certificate>({ maxSize: 1024 });
  * @throws VerifyError CERTIFICATE_INVALID
  */
 export function readCertificate(pem: string): Certificate {
-  const certificate = known.get(pem) ?? parseCertificate(pem);
+  const read = known.get(pem);
+  if (read !== undefined) return read;
+  const certificate = parseCertificate(pem);
   known.set(pem, certificate);
   return certificate;
 }
