@@ -1,6 +1,5 @@
 export {
   type AccessEntry,
-  type AwaitOptions,
   type BodySource,
   type BodyVault,
   ClientError,

@@ -1,7 +1,7 @@
 import { documentId, Request } from '@yilian/protocol';
 import type { AnswerReply, LegState } from '@yilian/relay/api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isProven } from '../src/index.ts';
+import { isProven, RelayClient } from '../src/index.ts';
 import { ASKING, Case, failure, HOME } from './fixture/case.ts';
 import { PSEUDONYM } from './fixture/federation.ts';
 
@@ -23,6 +23,53 @@ async function absent(requestId: string, pseudonym = PSEUDONYM) {
   const { main, mainRelay } = scene.federation;
   return main.prove((await mainRelay.declareAbsent(pseudonym, requestId)).transactionId);
 }
+
+describe('waiting for an answer', () => {
+  const reply = (final: boolean): AnswerReply => ({
+    status: { requestId: 'A'.repeat(43), final, legs: legs([HOME, final ? 'failed' : 'pending']) },
+    answers: [],
+  });
+  const said = (...answers: (() => Response)[]) => {
+    const asked: (string | null)[] = [];
+    const fetch: typeof globalThis.fetch = async (_input, init) => {
+      asked.push(new Headers(init?.headers).get('prefer'));
+      return (answers[asked.length - 1] ?? answers.at(-1))!();
+    };
+    return { asked, relay: new RelayClient('http://relay.test', { fetch }) };
+  };
+  const silent = () => {
+    throw new TypeError('fetch failed');
+  };
+
+  test('leaves the waiting to the relay, and asks again where the time was too short or nobody answered', async () => {
+    const { asked, relay } = said(
+      () => Response.json(reply(false)),
+      silent,
+      () => Response.json({ code: 'BUSY', message: 'later' }, { status: 429 }),
+      () => Response.json(reply(true)),
+    );
+    expect(await scene.doctor.await(relay, reply(true).status.requestId, { pollMs: 1 })).toEqual(reply(true));
+    expect(asked).toEqual(Array(4).fill('wait=20'));
+  });
+
+  test('asks again while a word has no proof yet, but not for ever', async () => {
+    const bare = { ...reply(true), status: { ...reply(true).status, legs: legs([HOME, 'denied']) } };
+    const { asked, relay } = said(() => Response.json(bare));
+    expect(await scene.doctor.await(relay, bare.status.requestId, { pollMs: 1 })).toEqual(bare);
+    expect(asked.length).toBe(21);
+  });
+
+  test('ends with what the relay refuses, with silence after a while, and when the caller gives up', async () => {
+    const { requestId } = reply(true).status;
+    const unknown = said(() => Response.json({ code: 'REQUEST_UNKNOWN', message: 'no' }, { status: 404 }));
+    expect(await failure(() => scene.doctor.await(unknown.relay, requestId))).toEqual({ code: 'REQUEST_UNKNOWN' });
+    const away = said(silent);
+    const impatient = () => scene.doctor.await(away.relay, requestId, { patienceMs: 1, pollMs: 2 });
+    expect(await failure(impatient)).toEqual({ code: 'UNREACHABLE' });
+    const signal = AbortSignal.abort(new Error('closed'));
+    await expect(scene.doctor.await(away.relay, requestId, { signal })).rejects.toThrow('closed');
+  });
+});
 
 describe('an answer', () => {
   test('shows every leg with its proof', async () => {

@@ -56,9 +56,12 @@ export class Answers {
     return (await this.#redis.commands.exists(this.#key(requestId, region))) === 1;
   }
 
-  async note(requestId: string, region: string, note: LegNote): Promise<void> {
+  /** With the answer that is the leg's final word, where it is one. */
+  async note(requestId: string, region: string, note: LegNote, answer?: Answer): Promise<void> {
     const key = this.#notes(requestId);
-    await this.#redis.commands.multi().hset(key, region, JSON.stringify(note)).pexpire(key, NOTE_TTL_MS).exec();
+    const both = this.#redis.commands.multi().hset(key, region, JSON.stringify(note)).pexpire(key, NOTE_TTL_MS);
+    if (answer !== undefined) both.set(this.#key(requestId, region), JSON.stringify(answer), 'PX', this.#ttlMs);
+    await both.exec();
   }
 
   async notes(requestId: string): Promise<ReadonlyMap<string, LegNote>> {

@@ -133,6 +133,8 @@ export type Answer = Static<typeof Answer>;
 
 /** GET /v1/requests/:id/answer: with `without`, an answer made anew without shares of these organisations' proxies. */
 export const AnswerQuery = object({ without: Type.Optional(Type.Union([MspId, Type.Array(MspId, { maxItems: 64 })])) });
+/** `Prefer: wait=SECONDS` (RFC 7240): answers when every leg has its final word, or after so long. */
+export const AnswerHeaders = Type.Object({ prefer: Type.Optional(Type.String({ maxLength: 256 })) });
 export const AnswerReply = object({
   status: RequestStatus,
   answers: Type.Array(Answer),

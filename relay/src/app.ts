@@ -22,6 +22,7 @@ import {
   AccessesReply,
   AccessSubmission,
   Answer,
+  AnswerHeaders,
   AnswerQuery,
   AnswerReply,
   DeadLetterParameter,
@@ -55,13 +56,13 @@ import {
 import type { Limits } from './config.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { RelayError, refusal } from './errors.ts';
-import type { EventStreams } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { Health } from './health.ts';
 import type { Pages } from './pages.ts';
 import type { Receipts } from './receipts.ts';
 import type { Registry } from './registry.ts';
 import type { Requests, SignedRequest } from './requests.ts';
+import { secondsToWait, type Watchers } from './watchers.ts';
 
 /** What the routes call. */
 export interface Services {
@@ -70,7 +71,7 @@ export interface Services {
   readonly pages: Pages;
   readonly receipts: Receipts;
   readonly exchange: Exchange;
-  readonly events: EventStreams;
+  readonly watchers: Watchers;
   readonly deadLetters: DeadLetters;
   readonly health: Health;
   readonly operatorToken: string | undefined;
@@ -139,7 +140,7 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
 
 function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinute: number): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
-  const { registry, requests, pages, receipts, exchange, events, deadLetters, health } = services;
+  const { registry, requests, pages, receipts, exchange, watchers, deadLetters, health } = services;
   const answers = <S>(schema: S) => ({ 200: schema, ...errors });
 
   app.get('/v1/federation', { schema: { response: answers(FederationReply) } }, () => registry.federation());
@@ -193,8 +194,18 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
   );
   app.get(
     '/v1/requests/:id/answer',
-    { schema: { params: HashParameter, querystring: AnswerQuery, response: answers(AnswerReply) } },
-    ({ params, query }) => requests.answer(params.id, [query.without ?? []].flat()),
+    {
+      schema: {
+        params: HashParameter,
+        querystring: AnswerQuery,
+        headers: AnswerHeaders,
+        response: answers(AnswerReply),
+      },
+    },
+    async ({ params, query, headers }, reply) => {
+      const status = await watchers.final(params.id, secondsToWait(headers.prefer), reply.raw);
+      return requests.answer(params.id, [query.without ?? []].flat(), status);
+    },
   );
   app.get(
     '/v1/requests/:id/pages/:page',
@@ -205,7 +216,7 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
     '/v1/requests/:id/events',
     { schema: { params: HashParameter, produces: ['text/event-stream'] } },
     async ({ params }, reply) => {
-      await events.stream(params.id, () => {
+      await watchers.stream(params.id, () => {
         reply.hijack();
         return reply.raw;
       });

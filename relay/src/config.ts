@@ -26,7 +26,7 @@ export const Limits = object({
   /** Legs queued at all. */
   legs: Count(1_000_000),
   connections: Count(100_000),
-  eventStreams: Count(10_000),
+  watchers: Count(10_000),
   /** HTTP requests of one address. */
   requestsPerMinute: Count(10_000_000),
   /** How long the home side holds an `ask` open, milliseconds. */
@@ -49,7 +49,7 @@ export const LIMITS: Limits = {
   submissionsPerOrganisation: 64,
   legs: 50_000,
   connections: 2048,
-  eventStreams: 512,
+  watchers: 512,
   requestsPerMinute: 6000,
   longPollMs: 10_000,
   scanMs: 2000,

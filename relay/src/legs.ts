@@ -181,14 +181,12 @@ export class Legs {
 
   /** Stores an answer once it is verified, and has it mirrored. */
   async #believe(job: LegJob, request: SignedRequest, receivingKey: string, answer: Answer): Promise<Verdict> {
-    const { answers, outcomes } = this.#options;
     const { requestId, region } = job;
     const { outcome, transactionId } = await this.#verify(requestId, region, request, receivingKey, answer);
     failpoint('leg.verified');
-    await answers.save(requestId, answer);
+    await this.#note(job, { state: outcome.outcome, transactionId }, answer);
     failpoint('leg.stored');
-    await this.#note(job, { state: outcome.outcome, transactionId });
-    await outcomes.add(requestId, region);
+    await this.#options.outcomes.add(requestId, region);
     return 'done';
   }
 
@@ -211,10 +209,10 @@ export class Legs {
     return 'done';
   }
 
-  async #note({ requestId, region }: LegJob, note: Omit<LegNote, 'at'>): Promise<void> {
+  async #note({ requestId, region }: LegJob, note: Omit<LegNote, 'at'>, answer?: Answer): Promise<void> {
     const { answers, signals, metrics } = this.#options;
     metrics.leg(region, note.state);
-    await answers.note(requestId, region, { ...note, at: Date.now() });
+    await answers.note(requestId, region, { ...note, at: Date.now() }, answer);
     await signals.send(requestId, { kind: 'changed' });
   }
 }

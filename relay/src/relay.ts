@@ -16,7 +16,6 @@ import { Decisions } from './decisions.ts';
 import { Directory } from './directory.ts';
 import { Envelopes } from './envelopes.ts';
 import { RelayError } from './errors.ts';
-import { EventStreams } from './events.ts';
 import { Exchange } from './exchange.ts';
 import { Health } from './health.ts';
 import { IndexEntries } from './index-entries.ts';
@@ -36,6 +35,7 @@ import { Requests } from './requests.ts';
 import { Rotations } from './rotations.ts';
 import { Scanner } from './scanner.ts';
 import { Signals } from './signals.ts';
+import { Watchers } from './watchers.ts';
 
 /** What a test, or a process that hosts several parts, puts in the place of the world outside. */
 export interface RelayDependencies {
@@ -214,7 +214,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     log,
     everyMs: limits.scanMs,
   });
-  const events = new EventStreams(requests, signals, limits.eventStreams);
+  const watchers = new Watchers(requests, signals, limits.watchers);
   const app = await buildApp(
     {
       registry: new Registry({ federation, region, chain, main, directory, proxies, attesters, rotations, fetch, log }),
@@ -222,7 +222,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
       pages,
       receipts,
       exchange: new Exchange(envelopes, decisions, pages, receipts, metrics),
-      events,
+      watchers,
       deadLetters: new DeadLetters(queues),
       health: new Health(redis, chain, main, directory, queues, metrics),
       operatorToken: secrets.operatorToken,
@@ -241,7 +241,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   ]);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    events.close();
+    watchers.close();
     signals.release();
     await app.close();
     stopping.abort();

@@ -102,11 +102,12 @@ export class Requests {
   /**
    * What has come so far. Answers that were here and are gone are fetched again; all of them are when shares of some
    * organisations' proxies are to be left out, because they did not hold.
+   * @param seen where the request stood just now
    * @throws REQUEST_UNKNOWN
    */
-  async answer(requestId: string, without: readonly string[] = []): Promise<AnswerReply> {
+  async answer(requestId: string, without: readonly string[] = [], seen?: RequestStatus): Promise<AnswerReply> {
     const { answers, region } = this.#options;
-    const status = await this.status(requestId);
+    const status = seen ?? (await this.status(requestId));
     const found: Answer[] = [];
     for (const leg of status.legs) {
       if (!isDecided(leg) || leg.region === MAIN) continue;

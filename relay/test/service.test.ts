@@ -1,8 +1,10 @@
+import type { AddressInfo } from 'node:net';
 import { documentId, Request } from '@yilian/protocol';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DeadLetter, RequestStatus } from '../src/api.ts';
+import type { AnswerReply, DeadLetter, RequestStatus } from '../src/api.ts';
+import { secondsToWait } from '../src/watchers.ts';
 import { FEDERATION, Federation, OPERATOR_TOKEN, type Region, until } from './fixture/federation.ts';
 import { hash, Patient, Practitioner } from './fixture/people.ts';
 import { indexed, patientOf, reached, submit } from './fixture/steps.ts';
@@ -14,7 +16,7 @@ let doctor: Practitioner;
 let connection: Redis;
 
 beforeAll(async () => {
-  federation = await Federation.open({ eventStreams: 2 });
+  federation = await Federation.open({ watchers: 2 });
   ({ north, south } = federation);
   await federation.settle();
   doctor = await Practitioner.register(south);
@@ -130,6 +132,63 @@ describe('the event stream of a request', () => {
     expect(states[0]?.legs.map((leg) => leg.state)).toEqual(['waiting']);
     expect(states.at(-1)).toMatchObject({ requestId, final: true, legs: [{ region: 'north', state: 'released' }] });
     for (const other of others) expect(await other.text()).toContain('"final":true');
+  });
+});
+
+describe('an answer that is waited for', () => {
+  const waiting = async () => {
+    const patient = await patientOf(federation, north);
+    const { requestId } = await submit(south, doctor.ask(patient.pseudonym, { waitForConsent: true }));
+    await reached(south, requestId, 'waiting');
+    const { port } = south.relay!.app.server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/v1/requests/${requestId}/answer`;
+    const answer = async (prefer: string, init: RequestInit = {}) => {
+      const response = await fetch(url, { ...init, headers: { prefer } });
+      return (await response.json()) as AnswerReply;
+    };
+    const watched = async () => {
+      const watching = new AbortController();
+      const { status } = await fetch(url.replace('answer', 'events'), { signal: watching.signal });
+      watching.abort();
+      return status;
+    };
+    return { patient, requestId, answer, watched };
+  };
+
+  it('comes whole with the last leg’s final word', async () => {
+    const { patient, requestId, answer } = await waiting();
+    const asked = answer('respond-async, wait=30');
+    await patient.grant(doctor);
+    expect(await asked).toMatchObject({ status: { requestId, final: true }, answers: [{ region: 'north' }] });
+  });
+
+  it('says where the request stands when the time is over, nobody wants to wait, or too many do', async () => {
+    const { patient, answer, watched } = await waiting();
+    const unfinished = { status: { final: false, legs: [{ state: 'waiting' }] }, answers: [] };
+    for (const prefer of ['wait=1', 'wait=0', 'wait=-1', 'wait=soon', 'awaited=9'])
+      expect(await answer(prefer)).toMatchObject(unfinished);
+    const gone = new AbortController();
+    const left = [1, 2].map(() => answer('wait=30', { signal: gone.signal }));
+    await until(async () => expect(await watched()).toBe(429));
+    expect(await answer('wait=30')).toMatchObject(unfinished);
+    gone.abort();
+    await Promise.allSettled(left);
+    await until(async () => expect(await watched()).toBe(200));
+    await patient.grant(doctor);
+    expect(await answer('wait=30')).toMatchObject({ status: { final: true } });
+  });
+
+  it.each([
+    [undefined, 0],
+    ['', 0],
+    ['wait=12', 12],
+    ['Wait="7"; x=1', 7],
+    ['respond-async, wait=20', 20],
+    ['wait=99999', 0],
+    ['wait=1e3', 0],
+    ['nowait=5', 0],
+  ])('is waited for as RFC 7240 has it: %s', (prefer, seconds) => {
+    expect(secondsToWait(prefer)).toBe(seconds);
   });
 });
 

@@ -149,7 +149,7 @@ export function turnedProxyCases(scene: () => Scene): void {
         const asked = await ask(scene().all, (requestId) => sharing(scene(), requestId, { capsule: 'foreign' }));
         await scene().expectEnd(asked.requestId, 'released');
         const relay = people.relay(world.away);
-        const { answers } = await relay.answer(asked.requestId, undefined, [turncoat.mspId]);
+        const { answers } = await relay.answer(asked.requestId, { without: [turncoat.mspId] });
         asked.told.stop();
         expect(answers[0]?.shares.map(({ mspId }) => mspId)).not.toContain(turncoat.mspId);
         await expectOpened(doctor, asked);

@@ -1,4 +1,4 @@
-import { ClientError } from './client-error.ts';
+import { ClientError, codeOf } from './client-error.ts';
 
 export interface HttpOptions {
   /** Takes the place of the global `fetch`, for client certificates or a proxy. */
@@ -10,6 +10,8 @@ export interface HttpOptions {
 export interface Call {
   readonly method?: 'GET' | 'POST';
   readonly body?: unknown;
+  /** How long the service may hold its answer back until there is something to say (RFC 7240 `Prefer: wait`). */
+  readonly waitSeconds?: number;
   /** Largest reply in bytes. */
   readonly limitBytes?: number;
   readonly signal?: AbortSignal | undefined;
@@ -71,10 +73,18 @@ export class HttpService {
   }
 }
 
-function request({ method = 'GET', body }: Call, signal: AbortSignal, accept = 'application/json'): RequestInit {
+function request(
+  { method = 'GET', body, waitSeconds }: Call,
+  signal: AbortSignal,
+  accept = 'application/json',
+): RequestInit {
   return {
     method,
-    headers: { accept, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    headers: {
+      accept,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(waitSeconds !== undefined && { prefer: `wait=${waitSeconds}` }),
+    },
     redirect: 'error',
     credentials: 'omit',
     cache: 'no-store',
@@ -138,10 +148,17 @@ function transportError(cause: unknown, given: AbortSignal | undefined, timeout:
 }
 
 /** Whether the same call may succeed later: nobody answered, or the service was not ready. */
-export function mayPass(error: unknown): boolean {
+function mayPass(error: unknown): boolean {
   if (!(error instanceof ClientError)) return false;
   if (error.status !== undefined) return error.status >= 500 || [404, 408, 409, 425, 429].includes(error.status);
   return error.code === 'UNREACHABLE' || error.code === 'TIMEOUT';
+}
+
+/** What does not end the watching of a request that is there: silence, a broken stream, an event that is none. */
+export function mayPassWatching(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  const { status } = error as Partial<ClientError>;
+  return status === undefined ? codeOf(error) !== 'REPLY_TOO_LARGE' : mayPass(error) && status !== 404;
 }
 
 /** @throws the reason of an aborted signal */

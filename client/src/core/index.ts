@@ -27,7 +27,6 @@ export {
   type RevokeOptions,
 } from './patient.ts';
 export {
-  type AwaitOptions,
   Practitioner,
   type PractitionerOptions,
   type RequestOptions,

@@ -10,7 +10,7 @@ import {
   type SignedBy,
   toBase64url,
 } from '@yilian/protocol';
-import type { AnswerReply, RequestAccepted, RequestStatus } from '@yilian/relay/api';
+import type { AnswerReply, RequestAccepted } from '@yilian/relay/api';
 import {
   isProven,
   type ProvenLeg,
@@ -21,9 +21,9 @@ import {
 } from './answers.ts';
 import { ClientError } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
-import { pause, retried } from './http.ts';
+import { mayPassWatching, pause, retried } from './http.ts';
 import { type OpenOptions, openRecordBody, openRecordHeader, type UnsealedRelease, unsealRelease } from './opening.ts';
-import type { RelayClient } from './relay-client.ts';
+import type { RelayClient, WatchOptions } from './relay-client.ts';
 import { certificateBytes, signOwn } from './signing.ts';
 
 export interface PractitionerOptions {
@@ -57,11 +57,6 @@ export interface RequestOptions {
   readonly at?: number;
 }
 
-export interface AwaitOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onStatus?: ((status: RequestStatus) => void) | undefined;
-}
-
 export interface VerifyOptions {
   /** As in {@link RequestAccepted}: regions that must be among the legs. */
   readonly homes?: readonly string[];
@@ -74,6 +69,8 @@ const DAY_MS = 86_400_000;
 const CLOCK_WINDOW_MS = MINUTE_MS;
 const ATTEMPTS = 4;
 const WAIT_MS = 250;
+/** A relay may hold its answer back so long while a leg is not final. */
+const HELD_BACK_SECONDS = 20;
 /** A page is made when it is first asked for, which may take more than one call. */
 const PAGE_ATTEMPTS = 6;
 /** After this many looks a word without its proof is taken for what it is. */
@@ -149,14 +146,26 @@ export class Practitioner {
 
   /**
    * Waits until every leg has its final word and the relay has each proof at hand, which may follow its word.
-   * @throws the reason of an aborted signal
+   * @throws the relay's codes, UNREACHABLE or TIMEOUT out of patience, the reason of an aborted signal
    */
-  async await(relay: RelayClient, requestId: string, { signal, onStatus }: AwaitOptions = {}): Promise<AnswerReply> {
-    for await (const status of relay.watch(requestId, { signal })) onStatus?.(status);
-    for (let attempt = 0; ; attempt += 1) {
-      const reply = await retried(ATTEMPTS, WAIT_MS, () => relay.answer(requestId, signal), signal);
-      if (attempt === PROOF_ATTEMPTS || !lacksProof(reply)) return reply;
-      await pause(WAIT_MS, signal);
+  async await(
+    relay: RelayClient,
+    requestId: string,
+    { signal, patienceMs = MINUTE_MS, pollMs = WAIT_MS }: WatchOptions = {},
+  ): Promise<AnswerReply> {
+    let heardAt = Date.now();
+    let unproven = 0;
+    for (;;) {
+      try {
+        const reply = await relay.answer(requestId, { signal, waitSeconds: HELD_BACK_SECONDS });
+        heardAt = Date.now();
+        if (reply.status.final && (!lacksProof(reply) || unproven === PROOF_ATTEMPTS)) return reply;
+        if (reply.status.final) unproven += 1;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!mayPassWatching(error) || Date.now() - heardAt > patienceMs) throw error;
+      }
+      await pause(pollMs, signal);
     }
   }
 

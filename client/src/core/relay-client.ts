@@ -28,9 +28,9 @@ import {
   Submitted,
   WaitingReply,
 } from '@yilian/relay/api';
-import { ClientError, codeOf } from './client-error.ts';
+import { ClientError } from './client-error.ts';
 import { readEvents } from './events.ts';
-import { type Call, type HttpOptions, HttpService, mayPass, pause } from './http.ts';
+import { type Call, type HttpOptions, HttpService, mayPassWatching, pause } from './http.ts';
 import {
   type AccessEntry,
   type KeyCertificateReply,
@@ -46,11 +46,19 @@ export interface GrantSubmission {
   readonly registration?: OutcomeProof;
 }
 
+export interface AnswerOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The relay answers when every leg has its final word, or after so long. */
+  readonly waitSeconds?: number;
+  /** An answer made anew that has no share of these organisations' proxies, because theirs did not hold. */
+  readonly without?: readonly string[];
+}
+
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long the relay may be out of reach before watching fails, in milliseconds; a minute when left out. */
   readonly patienceMs?: number | undefined;
-  /** Between two questions while there are no events, in milliseconds; half a second when left out. */
+  /** Between two questions while the relay does not say by itself what is new, in milliseconds. */
   readonly pollMs?: number | undefined;
 }
 
@@ -140,14 +148,15 @@ export class RelayClient {
     return this.#get(`/v1/requests/${encodeURIComponent(requestId)}`, parseStatus, { signal });
   }
 
-  /** With `without`, an answer made anew that has no share of these organisations' proxies, because theirs did not hold. */
-  answer(requestId: string, signal?: AbortSignal, without: readonly string[] = []): Promise<AnswerReply> {
+  /** What has come so far, or at its end where there is time to wait. */
+  answer(requestId: string, { signal, waitSeconds, without = [] }: AnswerOptions = {}): Promise<AnswerReply> {
     const query = without
       .map((mspId, index) => `${index === 0 ? '?' : '&'}without=${encodeURIComponent(mspId)}`)
       .join('');
     return this.#get(`/v1/requests/${encodeURIComponent(requestId)}/answer${query}`, parseAnswer, {
       signal,
       limitBytes: ANSWER_BYTES,
+      ...(waitSeconds !== undefined && { waitSeconds }),
     });
   }
 
@@ -204,7 +213,7 @@ export class RelayClient {
         }
       } catch (error) {
         signal?.throwIfAborted();
-        if (!(error instanceof Error) || !isPassing(error)) throw error;
+        if (!mayPassWatching(error)) throw error;
         failure = error;
       }
       if (Date.now() - heardAt > patienceMs && failure !== undefined) throw failure;
@@ -251,10 +260,4 @@ export class RelayClient {
   async #post<T>(path: string, body: unknown, parse: ReplyParser<T>): Promise<T> {
     return parse(await this.#service.json(path, { method: 'POST', body }));
   }
-}
-
-/** What does not end watching: silence, a broken stream, an event that is none. */
-function isPassing(error: unknown): boolean {
-  const refused = (error as Partial<ClientError>).status;
-  return refused === undefined ? codeOf(error) !== 'REPLY_TOO_LARGE' : mayPass(error) && refused !== 404;
 }

@@ -116,7 +116,7 @@ export async function openAll(session: Session, requestId: string, { out, timeou
         if (party === undefined || without.has(party) || leg.outcome.page !== undefined) throw error;
         without.add(party);
         session.note(`the share of ${party} does not hold: asking again without it`);
-        const reply = await relay.answer(requestId, session.signal, [...without]);
+        const reply = await relay.answer(requestId, { signal: session.signal, without: [...without] });
         const again = practitioner.verify(view, request, reply, { homes: kept.homes ?? [] });
         leg = again.legs.find(({ region }) => region === first.region) ?? first;
       }
