@@ -3,11 +3,11 @@ import { openEmbedded } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
 import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
+import { runService } from '@yilian/service';
 import type { ChainConfig } from './layout.ts';
-import { serve } from './service.ts';
 
 /** One chain on the embedded node: every organisation's peer in one process. SIGHUP takes new revocation lists. */
-await serve(async (configFile) => {
+await runService(async (configFile) => {
   const config = await readConfig(configFile);
   const { chaincode, endorsement } = config;
   const contracts = chaincode === MAIN ? mainContracts : regionalContracts;

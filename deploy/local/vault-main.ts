@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { runService } from '@yilian/service';
 import { openBlockVault, serveGateway } from '@yilian/vault';
 import type { VaultConfig } from './layout.ts';
-import { serve } from './service.ts';
 
 /** The trustless gateways of one region's embedded vaults, one for each holder, in one process. */
-await serve(async (configFile) => {
+await runService(async (configFile) => {
   const { holders } = JSON.parse(await readFile(configFile, 'utf8')) as VaultConfig;
   const open = await Promise.all(
     holders.map(async ({ folder, port, others }) => {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { openFollower } from '@yilian/ledger/embedded';
 import { contracts } from '@yilian/main-chain/contracts';
+import { runService } from '@yilian/service';
 import type { ViewConfig } from './layout.ts';
-import { serve } from './service.ts';
 
 /** A region's own view of the main chain: it follows, judges every block anew, and is its relay's gateway. */
-await serve(async (configFile) => {
+await runService(async (configFile) => {
   const config = JSON.parse(await readFile(configFile, 'utf8')) as ViewConfig;
   const { chaincode, endorsement, identity } = config;
   const certificate = await readFile(identity.certificateFile, 'utf8');

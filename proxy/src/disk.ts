@@ -1,9 +1,5 @@
+import { isFull } from '@yilian/service';
 import { ProxyError } from './errors.ts';
-
-/** What a file system says when it, a quota or a file's limit is used up. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-/** SQLITE_FULL, and where it is not told why: SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE. */
-const SQLITE_FULL = new Set([13, 778, 1034, 4874]);
 
 /** Runs what writes to the disk. @throws DISK_FULL; any other error as it is */
 export function onDisk<T>(write: () => T): T {
@@ -13,9 +9,4 @@ export function onDisk<T>(write: () => T): T {
     if (isFull(cause)) throw new ProxyError('DISK_FULL', 'there is no room on the disk', { cause });
     throw cause;
   }
-}
-
-function isFull(error: unknown): boolean {
-  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
-  return code === 'ERR_SQLITE_ERROR' ? SQLITE_FULL.has(Number(errcode)) : FULL.has(String(code));
 }

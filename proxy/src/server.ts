@@ -1,4 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
+import { endsGracefully } from '@yilian/service';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -43,7 +44,6 @@ const BODY_BYTES = 128 * 1024;
 const REQUEST_MS = 15_000;
 const HEADERS_MS = 5_000;
 const KEEP_ALIVE_MS = 10_000;
-const SWEEP_MS = 50;
 
 /** Builds the HTTP server; it does not listen. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
@@ -74,12 +74,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     if (status === 429 || status === 503 || status === 507) void reply.header('retry-after', '1');
     return reply.status(status).send({ code, message });
   });
-  app.addHook('preClose', async () => {
-    if (!app.server.listening) return;
-    // What is under way is answered; its connection is then not kept for another request.
-    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
-    app.server.once('close', () => clearInterval(sweeping));
-  });
+  const ending = endsGracefully(app.server);
+  app.addHook('preClose', async () => ending());
   app.setNotFoundHandler(async () => {
     throw new ProxyError('NOT_FOUND', 'there is nothing here');
   });

@@ -14,13 +14,10 @@ import {
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { isFull } from '@yilian/service';
 import { PseudonymError } from './errors.ts';
 
 const KEY_BYTES = 32;
-/** What a file system says when it, a quota or a file's limit is used up. */
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-/** SQLITE_FULL, and where it is not told why: SQLITE_IOERR_WRITE, _FSYNC and _SHMSIZE. */
-const SQLITE_FULL = new Set([13, 778, 1034, 4874]);
 
 /** One pseudonym given: when, to whom, on what evidence. Never the number, never the pseudonym. */
 export interface AuditLine {
@@ -131,11 +128,6 @@ function sync(handle: number, act: (handle: number) => unknown): void {
   } finally {
     closeSync(handle);
   }
-}
-
-function isFull(error: unknown): boolean {
-  const { code, errcode } = error as { readonly code?: unknown; readonly errcode?: unknown };
-  return code === 'ERR_SQLITE_ERROR' ? SQLITE_FULL.has(Number(errcode)) : FULL.has(String(code));
 }
 
 function diskFull(cause: unknown): PseudonymError {

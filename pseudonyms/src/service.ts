@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import { type Connection, connect } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { FederationId, MspId, parser, type RegionEntry } from '@yilian/protocol';
+import { endsGracefully } from '@yilian/service';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
 import { type Static, type TProperties, Type } from 'typebox';
@@ -53,7 +54,6 @@ const parseConfig = parser('pseudonym configuration', PseudonymConfig);
 const BODY_BYTES = 16 * 1024;
 const CONNECTIONS = 512;
 const REGISTRY_TTL_MS = 1_000;
-const SWEEP_MS = 50;
 /** Of what may be otherwise a moment later. */
 const PASSING: ReadonlySet<number> = new Set([429, 503, 507]);
 /** Of one address, before any signature is looked at. */
@@ -133,12 +133,8 @@ async function createServer(authority: PseudonymAuthority, log: Logger): Promise
     return reply.status(status).send({ code, message });
   };
   app.setErrorHandler(async (error, _request, reply) => answer(error, reply));
-  app.addHook('preClose', async () => {
-    if (!app.server.listening) return;
-    // What is under way is answered; its connection is then not kept for another request.
-    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
-    app.server.once('close', () => clearInterval(sweeping));
-  });
+  const ending = endsGracefully(app.server);
+  app.addHook('preClose', async () => ending());
   app.setNotFoundHandler(async () => {
     throw new PseudonymError('NOT_FOUND', 'there is nothing here');
   });

@@ -15,6 +15,7 @@ import {
   type SignedBy,
   utf8Bytes,
 } from '@yilian/protocol';
+import { endsGracefully } from '@yilian/service';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
@@ -80,7 +81,6 @@ export interface Services {
 const BODY_BYTES = 256 * 1024;
 const GRANT_BYTES = 1024 * 1024;
 const RATE_WINDOW_MS = 60_000;
-const SWEEP_MS = 50;
 /** A whole region speaks through one relay; how much its organisations may ask is the quota's business. */
 const RELAY_FACTOR = 20;
 const OPEN_PATHS = new Set(['/health', '/ready', '/metrics']);
@@ -95,7 +95,6 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
     keepAliveTimeout: 30_000,
     http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
     routerOptions: { maxParamLength: 128 },
-    forceCloseConnections: 'idle',
     logger: false,
     genReqId: () => '',
     frameworkErrors: (error, _request, reply: FastifyReply) => {
@@ -113,12 +112,8 @@ export async function buildApp(services: Services, limits: Limits, log: Logger):
     if (status === 429 || status === 503) reply.header('retry-after', '1');
     void reply.code(status).send({ code, message });
   });
-  app.addHook('preClose', async () => {
-    if (!app.server.listening) return;
-    // What is under way is answered; its connection is then not kept for another request.
-    const sweeping = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
-    app.server.once('close', () => clearInterval(sweeping));
-  });
+  const ending = endsGracefully(app.server);
+  app.addHook('preClose', async () => ending());
   app.setNotFoundHandler((_request, reply) => {
     void reply.code(404).send({ code: 'NOT_FOUND', message: 'no such resource' });
   });

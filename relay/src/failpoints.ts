@@ -1,3 +1,5 @@
+import { failpoint as failAt } from '@yilian/service';
+
 /** Steps at which a crash test may stop the process; README.md lists them. */
 export type Step =
   | 'request.received'
@@ -24,8 +26,4 @@ export type Step =
   | 'checkpoint.signed'
   | 'checkpoint.anchored';
 
-/** Kills this process with SIGKILL when `YILIAN_FAIL_AT` names the step; only under `NODE_ENV=test`. */
-export function failpoint(step: Step): void {
-  if (process.env['NODE_ENV'] === 'test' && process.env['YILIAN_FAIL_AT'] === step)
-    process.kill(process.pid, 'SIGKILL');
-}
+export const failpoint: (step: Step) => void = failAt;

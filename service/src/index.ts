@@ -1,0 +1,4 @@
+export { isFull } from './disk.ts';
+export { failpoint } from './failpoint.ts';
+export { endsGracefully } from './http-end.ts';
+export { runService, type Service } from './process.ts';
