@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { demonstration } from './federation/demonstration.ts';
 import { ending, faults, resuming } from './federation/faults.ts';
 import { fullDisk } from './federation/full-disk.ts';
 import { leaks, logs } from './federation/leaks.ts';
@@ -25,5 +24,4 @@ describe('a local federation', () => {
   faults(() => world);
   logs(() => world);
   ending(() => world);
-  demonstration(() => world);
 });

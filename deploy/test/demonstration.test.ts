@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import type { Running } from '../../local/running.ts';
-import { CLI, LOCAL, runScript } from '../fixture/command-line.ts';
-import { FHIR } from '../fixture/documents.ts';
-import { processesOf } from '../fixture/left-overs.ts';
-import type { World } from '../fixture/world.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Running } from '../local/running.ts';
+import { CLI, LOCAL, runScript } from './fixture/command-line.ts';
+import { FHIR } from './fixture/documents.ts';
+import { processesOf } from './fixture/left-overs.ts';
 
 const SLOW_MS = 240_000;
 const DEMO = `${LOCAL}demo.ts`;
@@ -50,16 +50,21 @@ interface Told {
   readonly sha256: string;
 }
 
-/** The demonstration as it is started from the README. */
-export function demonstration(world: () => World): void {
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'yilian-demo-test-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the demonstration, as it is started from the README', () => {
   it('runs the main job on HL7’s examples and a file of one’s own, tells every step, and leaves nothing', {
     timeout: SLOW_MS,
   }, async () => {
-    const temporary = await emptyFolder(world());
-    const own = world().path('scan.dcm');
+    const temporary = await emptyFolder();
+    const own = join(folder, 'scan.dcm');
     await writeFile(own, randomBytes(3_000_000));
     const { exitCode, stdout, stderr } = await runScript(DEMO, ['--', '--file', own], {
-      cwd: world().folder,
+      cwd: folder,
       env: { TMPDIR: temporary, YILIAN_PASSPHRASE: '' },
     });
     expect([exitCode, stderr]).toEqual([0, '']);
@@ -81,7 +86,7 @@ export function demonstration(world: () => World): void {
   });
 
   it('tidies up when its terminal is closed', { timeout: SLOW_MS }, async () => {
-    const temporary = await emptyFolder(world());
+    const temporary = await emptyFolder();
     const { exitCode } = await runScript(DEMO, [], {
       env: { TMPDIR: temporary },
       onStdout: (piece, child) => {
@@ -94,7 +99,7 @@ export function demonstration(world: () => World): void {
   });
 
   it('ends quietly and leaves nothing when nobody reads on, as before `| head -3`', { timeout: SLOW_MS }, async () => {
-    const temporary = await emptyFolder(world());
+    const temporary = await emptyFolder();
     const { exitCode, stderr } = await runScript(DEMO, [], { env: { TMPDIR: temporary }, unread: true });
     expect([exitCode, stderr]).toEqual([141, '']);
     expect(await readdir(temporary)).toEqual([]);
@@ -102,7 +107,7 @@ export function demonstration(world: () => World): void {
   });
 
   it('leaves the federation up with --keep, for the next terminal', { timeout: SLOW_MS }, async () => {
-    const cwd = world().path('kept');
+    const cwd = join(folder, 'kept');
     await mkdir(cwd);
     const { exitCode, stdout } = await runScript(DEMO, ['--keep'], {
       cwd,
@@ -124,16 +129,16 @@ export function demonstration(world: () => World): void {
       const { exitCode, stdout, stderr } = await runScript(DEMO, args);
       expect([exitCode, stdout, stderr.split(':')[0]]).toEqual([2, '', 'USAGE']);
     }
-    const missing = await runScript(DEMO, ['--file', world().path('nothing')]);
+    const missing = await runScript(DEMO, ['--file', join(folder, 'nothing')]);
     expect([missing.exitCode, missing.stdout]).toEqual([1, '']);
     expect(missing.stderr).toMatch(/^FILE_UNREADABLE: .*\n$/);
   });
-}
+});
 
-async function emptyFolder(world: World): Promise<string> {
-  const folder = world.path('tmp');
-  await mkdir(folder, { recursive: true });
-  return folder;
+async function emptyFolder(): Promise<string> {
+  const empty = join(folder, 'tmp');
+  await mkdir(empty, { recursive: true });
+  return empty;
 }
 
 /** The first promise that is not kept after those before it. */
