@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AnswerReply } from '../src/api.ts';
-import { Federation, type Region } from './fixture/federation.ts';
+import { Federation, type Region, until } from './fixture/federation.ts';
 import { Practitioner } from './fixture/people.ts';
 import { patientOf, reached, submit } from './fixture/steps.ts';
 
@@ -40,7 +40,10 @@ it.each(['south', 'north'])(
     const { transactionId } = await north.chain.outcome(requestId);
     for (const mspId of north.network.mspIds) {
       const others = north.network.mspIds.filter((other) => other !== mspId).toSorted();
-      expect(await sharing(asking, requestId, mspId)).toEqual({ status: 200, shares: [others] });
+      // A proxy that has just registered is known to the relay within seconds.
+      await until(async () =>
+        expect(await sharing(asking, requestId, mspId)).toEqual({ status: 200, shares: [others] }),
+      );
     }
     expect((await north.chain.outcome(requestId)).transactionId).toBe(transactionId);
   },
