@@ -150,9 +150,9 @@ async function cold(actors: Actors, kind: Kind, doctor: Practitioner, about: Sub
   const grantId = await grant(actors, kind, doctor, about);
   const granted = performance.now() - start;
   const phases = await query(actors, kind, doctor, about);
-  const { destroyed } = await about.patient.revoke({ home: HOME, relay: actors.relay(HOME), grantId });
+  const ended = await about.patient.revoke({ home: HOME, relay: actors.relay(HOME), grantId });
   // The proxies' work at the end of this grant is no part of the next query.
-  for (let count = await destroyed(); count.k < count.n; count = await destroyed()) await delay(POLL_MS);
+  for (let count = await ended.destroyed(); count.k < count.n; count = await ended.destroyed()) await delay(POLL_MS);
   return { ...phases, grant: granted };
 }
 
