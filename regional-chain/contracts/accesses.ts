@@ -18,6 +18,8 @@ import { pathKey, readPaths } from './state.ts';
 export interface Access {
   readonly requestId: string;
   readonly request: SignedBy<typeof Request>;
+  /** When it was noted here: asked, or decided. Epoch milliseconds. */
+  readonly at: number;
   /** What this region decided as home, if it was one. */
   readonly outcome?: Outcome;
   readonly transactionId?: string;
@@ -40,6 +42,7 @@ interface Note {
 const MAX_ACCESSES = 100;
 const MAX_CHARACTERS = 1_048_576;
 const LAST_TIME = 8_640_000_000_000_000;
+const AGE_DIGITS = 16;
 const BOOKMARK = /^\d{16}\/[A-Za-z0-9_-]{43}\/\d{1,7}$/;
 
 /** Notes that somebody asked for or got a patient's records; the newest note is the first of the list. */
@@ -47,7 +50,7 @@ export async function noteAccess(
   ctx: Context,
   { pseudonym, at, requestId, page }: Note & { readonly pseudonym: string; readonly at: number },
 ): Promise<void> {
-  const age = String(LAST_TIME - at).padStart(16, '0');
+  const age = String(LAST_TIME - at).padStart(AGE_DIGITS, '0');
   const key = pathKey('accesses', pseudonym, age, requestId, String(page ?? 0));
   await putJson(ctx, key, { requestId, ...(page === undefined ? {} : { page }) } satisfies Note);
 }
@@ -76,7 +79,7 @@ export async function accessPage(
   let last = bookmark;
   for await (const { position, value } of readPaths<Note>(ctx, ['accesses', pseudonym], bookmark)) {
     if (accesses.length === MAX_ACCESSES || characters > MAX_CHARACTERS) return { accesses, next: last };
-    const access = await accessOf(ctx, value);
+    const access = { ...(await accessOf(ctx, value)), at: LAST_TIME - Number(position.slice(0, AGE_DIGITS)) };
     characters += JSON.stringify(access).length;
     accesses.push(access);
     last = position;
@@ -84,7 +87,7 @@ export async function accessPage(
   return { accesses };
 }
 
-async function accessOf(ctx: Context, { requestId, page }: Note): Promise<Access> {
+async function accessOf(ctx: Context, { requestId, page }: Note): Promise<Omit<Access, 'at'>> {
   const decided = await getJson<OutcomeEntry>(ctx, outcomeKey(ctx, requestId));
   const legs = await legsOf(ctx, requestId);
   if (decided === undefined) return { requestId, request: (await requestOf(ctx, requestId)).signed, legs };

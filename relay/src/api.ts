@@ -161,6 +161,8 @@ export const AccessesReply = object({
     object({
       requestId: Hash,
       request: Request.signed,
+      /** When it was asked or decided there. */
+      at: Time,
       outcome: Type.Optional(Outcome),
       transactionId: Type.Optional(TransactionId),
       openedAt: Type.Optional(Time),

@@ -202,10 +202,13 @@ describe('a patient’s list of accesses', () => {
   test('is kept by the requesting region as well', async () => {
     const traveller = await stage.patient([], ELSEWHERE);
     const request = stage.request(doctor, traveller);
+    const before = Date.now();
     await stage.relay(ELSEWHERE).ask(request, [HOME]);
     const accesses = await stage.relay(ELSEWHERE).accesses(stage.accessQuery(traveller, ELSEWHERE));
     expect(accesses).toMatchObject([{ requestId: documentId(Request.type, request.document), legs: [] }]);
     expect(accesses[0]).not.toHaveProperty('outcome');
+    expect(accesses[0]?.at).toBeGreaterThanOrEqual(before);
+    expect(accesses[0]?.at).toBeLessThanOrEqual(Date.now());
   });
 });
 

@@ -10,7 +10,7 @@ import { signOwn } from './signing.ts';
 /** One line of a patient's list, with the region whose chain says so. */
 export interface PatientAccess extends AccessEntry {
   readonly region: string;
-  /** Epoch milliseconds: the decision, else the first leg's word, else the start of the request. */
+  /** Epoch milliseconds: the decision, else the first leg's word, else when it was asked. */
   readonly at: number;
   /** Who asked, by the certificate that signed the request, if the view's roots still vouch for it. */
   readonly requester?: Holder;
@@ -58,10 +58,9 @@ async function ofRegion(view: FederationView, region: string, asker: Asker): Pro
   const query = signOwn(AccessQuery, { federation, region, pseudonym, signedAt: at }, [signer]);
   const entries = await relayOf(region).accesses(query);
   return entries.map((entry) => {
-    const { document } = entry.request;
     requireAbout(entry, pseudonym, region);
     const requester = requesterOf(view, entry);
-    const time = entry.outcome?.decidedAt ?? entry.legs[0]?.at ?? document.notBefore;
+    const time = entry.outcome?.decidedAt ?? entry.legs[0]?.at ?? entry.at;
     return { ...entry, region, at: time, ...(requester !== undefined && { requester }) };
   });
 }
