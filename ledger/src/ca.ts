@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { isIP } from 'node:net';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
@@ -11,11 +12,13 @@ import {
   CertificateList,
   Extension,
   Extensions,
+  GeneralName,
   KeyUsage,
   KeyUsageFlags,
   Name,
   RelativeDistinguishedName,
   RevokedCertificate,
+  SubjectAlternativeName,
   SubjectKeyIdentifier,
   SubjectPublicKeyInfo,
   TBSCertificate,
@@ -59,6 +62,8 @@ export interface IssueOptions {
   readonly attributes?: Readonly<Record<string, string>>;
   /** Certifies this key (PEM) instead of a new one; `privateKey` of the result is then empty. */
   readonly publicKey?: string;
+  /** DNS names and IP addresses of a TLS server. */
+  readonly hosts?: readonly string[];
   /** Epoch milliseconds; default: an hour ago, and one year after, never beyond the authority's own period. */
   readonly notBefore?: number;
   readonly notAfter?: number;
@@ -131,7 +136,7 @@ export function restoreAuthority(stored: AuthorityRecord): Authority {
           issuer,
           publicKey: pair?.publicKey ?? createPublicKey(options.publicKey as string),
           ...period(options.notBefore, options.notAfter),
-          extensions: leafExtensions(options.attributes),
+          extensions: leafExtensions(options),
         }),
         privateKey: pair ? exportKey(pair.privateKey) : '',
       };
@@ -246,16 +251,21 @@ function authorityExtensions(): Extension[] {
   ];
 }
 
-function leafExtensions(attributes: Readonly<Record<string, string>> | undefined): Extension[] {
+function leafExtensions({ attributes, hosts }: IssueOptions): Extension[] {
   const extensions = [
     extension(OID.basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(OID.keyUsage, true, new KeyUsage(LEAF_USAGE)),
   ];
+  if (hosts) extensions.push(extension('2.5.29.17', false, new SubjectAlternativeName(hosts.map(generalName))));
   if (attributes) {
     const extnValue = new OctetString(encodeUtf8(JSON.stringify({ attrs: attributes })));
     extensions.push(new Extension({ extnID: OID.attributes, extnValue }));
   }
   return extensions;
+}
+
+function generalName(host: string): GeneralName {
+  return new GeneralName(isIP(host) ? { iPAddress: host } : { dNSName: host });
 }
 
 function extension(extnID: string, critical: boolean, value: unknown): Extension {

@@ -17,7 +17,15 @@ export {
   type SubmitOptions,
   submit,
 } from './call.ts';
-export { type Connection, type ConnectOptions, connect, DEADLINES, type Deadlines, type Tls } from './connect.ts';
+export {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  DEADLINES,
+  type Deadlines,
+  openClient,
+  type Tls,
+} from './connect.ts';
 export {
   LedgerError,
   type LedgerErrorCode,

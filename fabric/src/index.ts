@@ -1,0 +1,12 @@
+export { type Binaries, findBinaries } from './binaries.ts';
+export { FabricError, type FabricErrorCode } from './errors.ts';
+export { FabricNetwork, type NodeProgram, type PeerAccess } from './network.ts';
+export type {
+  BatchPlan,
+  ChaincodePlan,
+  Endpoint,
+  NetworkPlan,
+  OrdererPlan,
+  OrganisationPlan,
+  PeerPlan,
+} from './plan.ts';

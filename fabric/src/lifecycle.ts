@@ -1,0 +1,122 @@
+import type { Binaries } from './binaries.ts';
+import { command } from './command.ts';
+import { FabricError } from './errors.ts';
+import type { CredentialFiles } from './msp.ts';
+import type { ChaincodePlan, NetworkPlan } from './plan.ts';
+
+/** An administrator of an organisation at one of its peers, with the `peer` command. */
+export interface Administrator {
+  readonly program: string;
+  /** Folder of its `core.yaml`. */
+  readonly config: string;
+  readonly address: string;
+  readonly roots: string;
+}
+
+interface Definition {
+  readonly administrators: readonly Administrator[];
+  readonly orderer: { readonly address: string; readonly roots: string };
+  readonly packageId: string;
+}
+
+const SEQUENCE = '1';
+const VERSION = '1';
+
+/** Joins an orderer to the channel; one that has joined stays. @throws FabricError FABRIC_COMMAND */
+export async function joinOrderer(
+  { osnadmin }: Binaries,
+  channel: string,
+  address: string,
+  files: CredentialFiles & { readonly roots: string; readonly genesis: string },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { certificate, privateKey, roots, genesis } = files;
+  const said = await command(
+    osnadmin,
+    [
+      ...['channel', 'join', '--channelID', channel, '--config-block', genesis, '-o', address],
+      ...['--ca-file', roots, '--client-cert', certificate, '--client-key', privateKey],
+    ],
+    { signal },
+  );
+  // Its exit code is 0 whatever the orderer answered.
+  if (!/Status: 201/.test(said) && !/already exists/.test(said))
+    throw new FabricError(
+      'FABRIC_COMMAND',
+      `orderer ${address} does not join ${channel}: ${said.trim().slice(0, 500)}`,
+    );
+}
+
+/** @throws FabricError FABRIC_COMMAND */
+export async function joinPeer(admin: Administrator, genesis: string, signal?: AbortSignal): Promise<void> {
+  await unless(/already exists/, peer(admin, ['channel', 'join', '-b', genesis], signal));
+}
+
+/** @throws FabricError FABRIC_COMMAND */
+export async function installPackage(
+  admin: Administrator,
+  file: string,
+  packageId: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const installed = await peer(admin, ['lifecycle', 'chaincode', 'queryinstalled', '--output', 'json'], signal);
+  if (installed.includes(packageId)) return;
+  await peer(admin, ['lifecycle', 'chaincode', 'install', file], signal);
+}
+
+/** Approves every chaincode for every organisation, then commits it. @throws FabricError FABRIC_COMMAND */
+export async function commitChaincodes(
+  { channel, chaincodes }: NetworkPlan,
+  definition: Definition,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { administrators, orderer, packageId } = definition;
+  const [first] = administrators;
+  if (first === undefined) return;
+  const known = await peer(
+    first,
+    ['lifecycle', 'chaincode', 'querycommitted', '--channelID', channel, '--output', 'json'],
+    signal,
+  );
+  const ordering = ['-o', orderer.address, '--tls', '--cafile', orderer.roots];
+  const endorsing = administrators.flatMap(({ address, roots }) => [
+    '--peerAddresses',
+    address,
+    '--tlsRootCertFiles',
+    roots,
+  ]);
+  for (const chaincode of chaincodes) {
+    if (known.includes(`"name": "${chaincode.name}"`)) continue;
+    const terms = [...termsOf(channel, chaincode), ...ordering];
+    await Promise.all(
+      administrators.map((admin) =>
+        unless(
+          /already been approved|unchanged content|attempted to redefine/,
+          peer(admin, ['lifecycle', 'chaincode', 'approveformyorg', '--package-id', packageId, ...terms], signal),
+        ),
+      ),
+    );
+    await peer(first, ['lifecycle', 'chaincode', 'commit', ...terms, ...endorsing], signal);
+  }
+}
+
+function termsOf(channel: string, { name, endorsement }: ChaincodePlan): string[] {
+  return [
+    ...['--channelID', channel, '--name', name, '--version', VERSION, '--sequence', SEQUENCE],
+    ...['--signature-policy', endorsement],
+  ];
+}
+
+function peer(admin: Administrator, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+  return command(admin.program, args, { config: admin.config, signal });
+}
+
+/** Lets a refusal pass that says the work is done. */
+async function unless(done: RegExp, work: Promise<string>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    const { cause } = error as { readonly cause?: { readonly stderr?: string } };
+    if (!(error instanceof FabricError) || !done.test(cause?.stderr ?? '')) throw error;
+  }
+}

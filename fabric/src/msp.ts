@@ -1,0 +1,65 @@
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { Authority, Credential, IssueOptions } from '@yilian/ledger';
+import { readIfThere, write, writeYaml } from './files.ts';
+import type { OrganisationPlan } from './plan.ts';
+
+/** What a TLS server that is only known by its address is called as well. */
+export const LOCAL_NAME = 'localhost';
+const ROLES = ['client', 'peer', 'admin', 'orderer'] as const;
+
+export interface CredentialFiles {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** The MSP folder of an organisation as a channel knows it: roots and roles, no keys. */
+export function writeOrganisationMsp(folder: string, { authority, tlsAuthority }: OrganisationPlan): string {
+  write(join(folder, 'cacerts/ca.pem'), authority.rootPem);
+  write(join(folder, 'tlscacerts/tlsca.pem'), tlsAuthority.rootPem);
+  const identifier = (role: string) => ({ Certificate: 'cacerts/ca.pem', OrganizationalUnitIdentifier: role });
+  writeYaml(join(folder, 'config.yaml'), {
+    NodeOUs: {
+      Enable: true,
+      ...Object.fromEntries(
+        ROLES.map((role) => [`${role.charAt(0).toUpperCase()}${role.slice(1)}OUIdentifier`, identifier(role)]),
+      ),
+    },
+  });
+  return folder;
+}
+
+/** The MSP folder of somebody in an organisation: the organisation's, and their own certificate and key. */
+export function writeLocalMsp(folder: string, organisation: OrganisationPlan, options: IssueOptions): string {
+  writeOrganisationMsp(folder, organisation);
+  keep(organisation.authority, options, {
+    certificate: join(folder, 'signcerts/cert.pem'),
+    privateKey: join(folder, 'keystore/key.pem'),
+  });
+  return folder;
+}
+
+/** A TLS certificate for whoever listens at these hosts, who may also be a client with it. */
+export function writeTls(
+  folder: string,
+  { tlsAuthority }: OrganisationPlan,
+  commonName: string,
+  role: IssueOptions['role'],
+  hosts: readonly string[],
+): CredentialFiles & { readonly roots: string } {
+  const files = { certificate: join(folder, 'cert.pem'), privateKey: join(folder, 'key.pem') };
+  keep(
+    tlsAuthority,
+    { commonName, role, hosts: hosts.some((host) => isIP(host)) ? [...hosts, LOCAL_NAME] : hosts },
+    files,
+  );
+  return { ...files, roots: write(join(folder, 'roots.pem'), tlsAuthority.rootPem) };
+}
+
+/** Issues a credential the first time. */
+function keep(authority: Authority, options: IssueOptions, files: CredentialFiles): void {
+  if (readIfThere(files.certificate) !== undefined && readIfThere(files.privateKey) !== undefined) return;
+  const issued: Credential = authority.issue(options);
+  write(files.privateKey, issued.privateKey);
+  write(files.certificate, issued.certificate);
+}

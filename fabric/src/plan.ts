@@ -1,0 +1,65 @@
+import type { Authority } from '@yilian/ledger';
+
+/** Where something listens: `host` is what certificates and others say. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An organisation of a network, with its own authorities for identities and for TLS. */
+export interface OrganisationPlan {
+  readonly mspId: string;
+  readonly authority: Authority;
+  readonly tlsAuthority: Authority;
+  /** Its own contract server. Left out where `endorses` is false. */
+  readonly contracts?: Endpoint;
+  readonly peers: readonly PeerPlan[];
+}
+
+export interface PeerPlan {
+  /** Unique in its organisation. */
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** Where contracts would come to if they were not services; Fabric opens it all the same. */
+  readonly chaincode: Endpoint;
+  /** Health and Prometheus metrics, on the loopback. */
+  readonly operations: Endpoint;
+}
+
+export interface OrdererPlan {
+  /** Unique in its network. */
+  readonly name: string;
+  readonly mspId: string;
+  readonly endpoint: Endpoint;
+  /** `osnadmin` comes here, by mutual TLS. */
+  readonly admin: Endpoint;
+  readonly operations: Endpoint;
+}
+
+/** When a block is cut, for Raft and SmartBFT alike. */
+export interface BatchPlan {
+  readonly timeoutMs: number;
+  readonly maxMessages: number;
+}
+
+export interface ChaincodePlan {
+  readonly name: string;
+  /** Signature policy in Fabric's language. */
+  readonly endorsement: string;
+}
+
+/** One Fabric network of one channel. */
+export interface NetworkPlan {
+  readonly channel: string;
+  readonly consensus: 'raft' | 'bft';
+  readonly batch: BatchPlan;
+  readonly organisations: readonly OrganisationPlan[];
+  readonly orderers: readonly OrdererPlan[];
+  /** The package all chaincodes of the channel are of, and the module whose `contracts` it serves. */
+  readonly contracts: { readonly label: string; readonly module: string };
+  readonly chaincodes: readonly ChaincodePlan[];
+}
+
+export function addressOf({ host, port }: Endpoint): string {
+  return `${host}:${port}`;
+}

@@ -1,0 +1,45 @@
+import type { Contract } from './contract.ts';
+import { type ContractRouter, createRouter, loadShim } from './fabric.ts';
+
+export interface ContractServerOptions {
+  readonly contracts: readonly (new () => Contract)[];
+  /** Of the installed package, `label:hash`: what the peer launches. */
+  readonly packageId: string;
+  /** `host:port` to listen on. */
+  readonly address: string;
+  /** PEM. Peers must show a certificate under `clientRoots`. */
+  readonly tls: { readonly certificate: string; readonly privateKey: string; readonly clientRoots: string };
+}
+
+/** `shim.server`, which the types of fabric-shim leave out. It has no way to end but its own gRPC server's. */
+type OpenServer = (
+  router: ContractRouter,
+  options: Readonly<Record<string, unknown>>,
+) => { start(): Promise<void>; readonly _server: { forceShutdown(): void } };
+
+/**
+ * Serves contracts to the peers of one organisation as Fabric's chaincode as a service, over mutual TLS.
+ * @throws Error when it cannot listen
+ */
+export async function serveContracts(options: ContractServerOptions): Promise<{ close(): Promise<void> }> {
+  const { contracts, packageId, address, tls } = options;
+  const { server: open } = loadShim() as unknown as { readonly server: OpenServer };
+  const server = open(createRouter(contracts, packageId), {
+    ccid: packageId,
+    address,
+    tlsProps: {
+      key: Buffer.from(tls.privateKey),
+      cert: Buffer.from(tls.certificate),
+      clientCACerts: Buffer.from(tls.clientRoots),
+    },
+    // The limit of grpc-js (4 MiB) ends the peer's stream; the peer has limits of its own.
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_send_message_length': -1,
+  });
+  await server.start();
+  return {
+    async close() {
+      server._server.forceShutdown();
+    },
+  };
+}
