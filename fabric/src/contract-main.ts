@@ -7,15 +7,20 @@ import type { ContractServerConfig } from './network.ts';
 /** One organisation's contract server: `node contract-main.ts CONFIG.json`. */
 await runService(async (file) => {
   const config = JSON.parse(await readFile(file, 'utf8')) as ContractServerConfig;
-  const { contracts } = (await import(config.module)) as { contracts: readonly (new () => Contract)[] };
   const [certificate, privateKey, clientRoots] = await Promise.all(
     [config.tls.certificate, config.tls.privateKey, config.tls.roots].map((path) => readFile(path, 'utf8')),
   );
-  const { close } = await serveContracts({
-    contracts,
-    packageId: config.packageId,
-    address: config.address,
-    tls: { certificate: certificate ?? '', privateKey: privateKey ?? '', clientRoots: clientRoots ?? '' },
-  });
-  return { url: `grpcs://${config.address}`, close };
+  const tls = { certificate: certificate ?? '', privateKey: privateKey ?? '', clientRoots: clientRoots ?? '' };
+  const servers = await Promise.all(
+    config.chaincodes.map(async ({ module, packageId, address }) => {
+      const { contracts } = (await import(module)) as { contracts: readonly (new () => Contract)[] };
+      return serveContracts({ contracts, packageId, address, tls });
+    }),
+  );
+  return {
+    url: config.chaincodes.map(({ address }) => `grpcs://${address}`).join(' '),
+    async close() {
+      await Promise.all(servers.map((server) => server.close()));
+    },
+  };
 });

@@ -16,11 +16,12 @@ export interface Administrator {
 interface Definition {
   readonly administrators: readonly Administrator[];
   readonly orderer: { readonly address: string; readonly roots: string };
-  readonly packageId: string;
+  /** By chaincode. */
+  readonly packageIds: ReadonlyMap<string, string>;
 }
 
 const SEQUENCE = '1';
-const VERSION = '1';
+export const VERSION = '1';
 
 /** Joins an orderer to the channel; one that has joined stays. @throws FabricError FABRIC_COMMAND */
 export async function joinOrderer(
@@ -70,7 +71,7 @@ export async function commitChaincodes(
   definition: Definition,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { administrators, orderer, packageId } = definition;
+  const { administrators, orderer, packageIds } = definition;
   const [first] = administrators;
   if (first === undefined) return;
   const known = await peer(
@@ -88,6 +89,7 @@ export async function commitChaincodes(
   for (const chaincode of chaincodes) {
     if (known.includes(`"name": "${chaincode.name}"`)) continue;
     const terms = [...termsOf(channel, chaincode), ...ordering];
+    const packageId = packageIds.get(chaincode.name) ?? '';
     await Promise.all(
       administrators.map((admin) =>
         unless(

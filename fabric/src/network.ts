@@ -9,12 +9,19 @@ import { command } from './command.ts';
 import { configtx, PROFILE } from './configtx.ts';
 import { FabricError } from './errors.ts';
 import { readIfThere, write, writeYaml } from './files.ts';
-import { type Administrator, commitChaincodes, installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
+import { type Administrator, commitChaincodes, installPackage, joinOrderer, joinPeer, VERSION } from './lifecycle.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
 import { ordererConfig } from './orderer-config.ts';
 import { type BuilderConfig, type ContractPackage, contractPackage } from './package.ts';
 import { administratorConfig, BUILDER_VARIABLE, peerConfig } from './peer-config.ts';
-import { addressOf, type NetworkPlan, type OrdererPlan, type OrganisationPlan, type PeerPlan } from './plan.ts';
+import {
+  addressOf,
+  type Endpoint,
+  type NetworkPlan,
+  type OrdererPlan,
+  type OrganisationPlan,
+  type PeerPlan,
+} from './plan.ts';
 
 /** A process of a network. */
 export interface NodeProgram {
@@ -29,9 +36,7 @@ export interface NodeProgram {
 
 /** Configuration of `contract-main.ts`. */
 export interface ContractServerConfig {
-  readonly module: string;
-  readonly packageId: string;
-  readonly address: string;
+  readonly chaincodes: readonly { readonly module: string; readonly packageId: string; readonly address: string }[];
   readonly tls: CredentialFiles & { readonly roots: string };
 }
 
@@ -56,7 +61,8 @@ export class FabricNetwork {
   readonly plan: NetworkPlan;
   readonly #folder: string;
   readonly #binaries: Binaries;
-  readonly #package: ContractPackage;
+  /** By chaincode. */
+  readonly #packages: ReadonlyMap<string, ContractPackage>;
 
   /** Writes what the processes need: certificates, configurations, the genesis block. @throws FabricError FABRIC_COMMAND */
   static async prepare(plan: NetworkPlan, folder: string, binaries: Binaries): Promise<FabricNetwork> {
@@ -72,7 +78,7 @@ export class FabricNetwork {
     this.plan = plan;
     this.#folder = folder;
     this.#binaries = binaries;
-    this.#package = contractPackage(plan.contracts.label);
+    this.#packages = new Map(plan.chaincodes.map(({ name }) => [name, contractPackage(name, VERSION)]));
   }
 
   /** Orderers, contract servers and peers. */
@@ -87,7 +93,9 @@ export class FabricNetwork {
 
   /** Joins the nodes that run, installs, approves and commits the contracts. @throws FabricError FABRIC_COMMAND */
   async found(signal?: AbortSignal): Promise<void> {
-    if (readIfThere(this.#founded) === this.#package.id) return;
+    const packageIds = new Map([...this.#packages].map(([name, { id }]) => [name, id]));
+    const wanted = [...packageIds.values()].join('\n');
+    if (readIfThere(this.#founded) === wanted) return;
     const { organisations, orderers, channel } = this.plan;
     const genesis = this.#path('genesis.block');
     await Promise.all(
@@ -104,7 +112,9 @@ export class FabricNetwork {
       everyPeer.map(async ({ organisation, peer }) => {
         const administrator = this.#administrator(organisation, peer);
         await joinPeer(administrator, genesis, signal);
-        if (organisation.contracts) await installPackage(administrator, this.#packageFile, this.#package.id, signal);
+        if (organisation.contracts === undefined) return;
+        for (const [name, packageId] of packageIds)
+          await installPackage(administrator, this.#packageFile(name), packageId, signal);
       }),
     );
     const [orderer] = orderers;
@@ -121,11 +131,11 @@ export class FabricNetwork {
           address: addressOf(orderer.endpoint),
           roots: this.#path('organisations', orderer.mspId, 'admin/tls/roots.pem'),
         },
-        packageId: this.#package.id,
+        packageIds,
       },
       signal,
     );
-    write(this.#founded, this.#package.id);
+    write(this.#founded, wanted);
   }
 
   /** Returns when every organisation endorses every chaincode. @throws FabricError FABRIC_NOT_READY */
@@ -184,8 +194,8 @@ export class FabricNetwork {
     return this.#path('founded');
   }
 
-  get #packageFile(): string {
-    return this.#path('contracts.tar.gz');
+  #packageFile(name: string): string {
+    return this.#path('contracts', `${name}.tar.gz`);
   }
 
   #path(...parts: readonly string[]): string {
@@ -200,14 +210,17 @@ export class FabricNetwork {
       writeLocalMsp(join(folder, 'admin/msp'), organisation, { commonName: `admin.${mspId}`, role: 'admin' });
       writeTls(join(folder, 'admin/tls'), organisation, `admin.${mspId}`, 'admin', []);
       if (contracts === undefined) continue;
-      const tls = writeTls(join(folder, 'contracts/tls'), organisation, `contracts.${mspId}`, 'client', [
-        contracts.host,
-      ]);
-      const { module } = this.plan.contracts;
-      const config: ContractServerConfig = { module, packageId: this.#package.id, address: addressOf(contracts), tls };
+      const hosts = [...new Set(Object.values(contracts).map(({ host }) => host))];
+      const tls = writeTls(join(folder, 'contracts/tls'), organisation, `contracts.${mspId}`, 'client', hosts);
+      const chaincodes = this.plan.chaincodes.map(({ name, module }) => ({
+        module,
+        packageId: this.#packages.get(name)?.id ?? '',
+        address: addressOf(contracts[name] as Endpoint),
+      }));
+      const config: ContractServerConfig = { chaincodes, tls };
       write(join(folder, 'contracts/contracts.json'), JSON.stringify(config, null, 2));
     }
-    write(this.#packageFile, this.#package.bytes);
+    for (const [name, { bytes }] of this.#packages) write(this.#packageFile(name), bytes);
   }
 
   #writeOrderers(): void {
@@ -297,7 +310,7 @@ export class FabricNetwork {
     const folder = this.#path('organisations', mspId, 'peers', name);
     const pem = (file: string) => readFileSync(join(folder, 'tls', file), 'utf8');
     const builder: BuilderConfig | undefined = contracts && {
-      address: addressOf(contracts),
+      addresses: Object.fromEntries(Object.entries(contracts).map(([chaincode, at]) => [chaincode, addressOf(at)])),
       roots: pem('roots.pem'),
       certificate: pem('cert.pem'),
       privateKey: pem('key.pem'),

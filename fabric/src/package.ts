@@ -13,9 +13,10 @@ export interface ContractPackage {
  * A package of chaincode as a service. Every organisation installs the same bytes: address, roots and the peer's own key
  * are filled in by each peer's builder ({@link BuilderConfig}), so no key lies in the package.
  */
-export function contractPackage(label: string): ContractPackage {
+export function contractPackage(name: string, version: string): ContractPackage {
+  const label = `${name}_${version}`;
   const connection = {
-    address: '{{.address}}',
+    address: `{{index .addresses "${name}"}}`,
     dial_timeout: '10s',
     tls_required: true,
     client_auth_required: true,
@@ -30,9 +31,10 @@ export function contractPackage(label: string): ContractPackage {
   return { id: `${label}:${createHash('sha256').update(bytes).digest('hex')}`, bytes };
 }
 
-/** What a peer's builder fills into a package: how this peer reaches its organisation's contract server. All PEM. */
+/** What a peer's builder fills into a package: how this peer reaches its organisation's contract server. The rest is PEM. */
 export interface BuilderConfig {
-  readonly address: string;
+  /** `host:port` by chaincode. */
+  readonly addresses: Readonly<Record<string, string>>;
   readonly roots: string;
   readonly certificate: string;
   readonly privateKey: string;

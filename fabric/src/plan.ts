@@ -11,8 +11,8 @@ export interface OrganisationPlan {
   readonly mspId: string;
   readonly authority: Authority;
   readonly tlsAuthority: Authority;
-  /** Its own contract server. Left out where `endorses` is false. */
-  readonly contracts?: Endpoint;
+  /** Where its contract server serves each chaincode. Left out for an organisation that does not endorse. */
+  readonly contracts?: Readonly<Record<string, Endpoint>>;
   readonly peers: readonly PeerPlan[];
 }
 
@@ -46,6 +46,8 @@ export interface ChaincodePlan {
   readonly name: string;
   /** Signature policy in Fabric's language. */
   readonly endorsement: string;
+  /** URL of the module whose `contracts` are its contracts. */
+  readonly module: string;
 }
 
 /** One Fabric network of one channel. */
@@ -55,8 +57,6 @@ export interface NetworkPlan {
   readonly batch: BatchPlan;
   readonly organisations: readonly OrganisationPlan[];
   readonly orderers: readonly OrdererPlan[];
-  /** The package all chaincodes of the channel are of, and the module whose `contracts` it serves. */
-  readonly contracts: { readonly label: string; readonly module: string };
   readonly chaincodes: readonly ChaincodePlan[];
 }
 

@@ -21,11 +21,10 @@ else {
       batch: { timeoutMs: 100, maxMessages: 200 },
       mspIds: MSP_IDS,
       orderers: ['AMSP'],
-      contracts: { label: 'conformance', module },
       chaincodes: [
-        { name: 'any', endorsement: `OR(${PEERS})` },
-        { name: 'every', endorsement: `AND(${PEERS})` },
-        { name: 'two', endorsement: `OutOf(2, ${PEERS})` },
+        { name: 'any', endorsement: `OR(${PEERS})`, module },
+        { name: 'every', endorsement: `AND(${PEERS})`, module },
+        { name: 'two', endorsement: `OutOf(2, ${PEERS})`, module },
       ],
     });
     const clients = new Map(

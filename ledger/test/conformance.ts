@@ -765,7 +765,9 @@ export function ledgerConformance(name: string, open: () => Promise<ConformanceN
         expect(await messageOf('GetBlockByNumber', '99999999')).toContain('Failed to get block number 99999999');
         expect(await messageOf('GetBlockByNumber', 'x')).toContain('Failed to parse block number');
         expect(await messageOf('GetBlockByHash', new Uint8Array(32))).toContain('Failed to get block hash');
-        expect(await messageOf('NoSuchFunction', 'x')).toContain('Requested function NoSuchFunction not found');
+        expect(await messageOf('NoSuchFunction', 'x')).toContain(
+          `access denied for [NoSuchFunction][${network.channel}]: [Unmapped policy for qscc/NoSuchFunction]`,
+        );
       });
     });
 

@@ -43,7 +43,7 @@ export function queryLedger(store: Store, channel: string, args: readonly Uint8A
     case 'GetTransactionByID':
       return processed(store, key);
     default:
-      return refused(`Requested function ${name} not found.`);
+      return refused(`access denied for [${name}][${channel}]: [Unmapped policy for qscc/${name}]`);
   }
 }
 
