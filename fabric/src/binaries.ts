@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { FabricError } from './errors.ts';
 
 const run = promisify(execFile);
-const TOOLS = ['peer', 'orderer', 'configtxgen', 'osnadmin'] as const;
+const TOOLS = ['peer', 'orderer', 'configtxgen', 'configtxlator', 'osnadmin'] as const;
 const BUILDERS = ['ccaas_detect', 'ccaas_build', 'ccaas_release'] as const;
 const WANTED = '3.1 or a later 3.x';
 const VERSION = /^\s*Version:\s*v?(\S+)/m;

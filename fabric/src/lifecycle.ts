@@ -13,9 +13,15 @@ export interface Administrator {
   readonly roots: string;
 }
 
+/** Where an orderer takes transactions, and the file of its TLS roots. */
+export interface OrdererAccess {
+  readonly address: string;
+  readonly roots: string;
+}
+
 interface Definition {
   readonly administrators: readonly Administrator[];
-  readonly orderer: { readonly address: string; readonly roots: string };
+  readonly orderer: OrdererAccess;
   /** By chaincode. */
   readonly packageIds: ReadonlyMap<string, string>;
 }
@@ -46,6 +52,36 @@ export async function joinOrderer(
       'FABRIC_COMMAND',
       `orderer ${address} does not join ${channel}: ${said.trim().slice(0, 500)}`,
     );
+}
+
+/** How many blocks an orderer has. @throws FabricError FABRIC_COMMAND */
+export async function ordererHeight(
+  { osnadmin }: Binaries,
+  channel: string,
+  address: string,
+  { certificate, privateKey, roots }: CredentialFiles & { readonly roots: string },
+  signal?: AbortSignal,
+): Promise<number> {
+  const said = await command(
+    osnadmin,
+    [
+      ...['channel', 'list', '--channelID', channel, '-o', address, '--no-status'],
+      ...['--ca-file', roots, '--client-cert', certificate, '--client-key', privateKey],
+    ],
+    { signal },
+  );
+  return heightIn(said, `orderer ${address}`);
+}
+
+/** How many blocks of a channel a peer has. @throws FabricError FABRIC_COMMAND */
+export async function peerHeight(admin: Administrator, channel: string, signal?: AbortSignal): Promise<number> {
+  return heightIn(await peer(admin, ['channel', 'getinfo', '-c', channel], signal), `peer ${admin.address}`);
+}
+
+function heightIn(said: string, of: string): number {
+  const [, height] = /"height":\s*(\d+)/.exec(said) ?? [];
+  if (height === undefined) throw new FabricError('FABRIC_COMMAND', `${of} does not tell its height`);
+  return Number(height);
 }
 
 /** @throws FabricError FABRIC_COMMAND */

@@ -5,11 +5,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type Tls } from '@yilian/ledger';
 import type { Binaries } from './binaries.ts';
+import { setRevocationLists } from './channel-config.ts';
+import { updateChannel } from './channel-update.ts';
 import { command } from './command.ts';
 import { configtx, PROFILE } from './configtx.ts';
 import { FabricError } from './errors.ts';
 import { readIfThere, write, writeYaml } from './files.ts';
-import { type Administrator, commitChaincodes, installPackage, joinOrderer, joinPeer, VERSION } from './lifecycle.ts';
+import {
+  type Administrator,
+  commitChaincodes,
+  installPackage,
+  joinOrderer,
+  joinPeer,
+  type OrdererAccess,
+  ordererHeight,
+  peerHeight,
+  VERSION,
+} from './lifecycle.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
 import { ordererConfig } from './orderer-config.ts';
 import { type BuilderConfig, type ContractPackage, contractPackage } from './package.ts';
@@ -117,8 +129,6 @@ export class FabricNetwork {
           await installPackage(administrator, this.#packageFile(name), packageId, signal);
       }),
     );
-    const [orderer] = orderers;
-    if (orderer === undefined) return;
     await commitChaincodes(
       this.plan,
       {
@@ -127,15 +137,51 @@ export class FabricNetwork {
           .flatMap((organisation) =>
             organisation.peers.slice(0, 1).map((peer) => this.#administrator(organisation, peer)),
           ),
-        orderer: {
-          address: addressOf(orderer.endpoint),
-          roots: this.#path('organisations', orderer.mspId, 'admin/tls/roots.pem'),
-        },
+        orderer: this.#anyOrderer(),
         packageIds,
       },
       signal,
     );
     write(this.#founded, wanted);
+  }
+
+  /** Puts revocation lists (PEM) of an organisation in force, as its administrator may. @throws FabricError FABRIC_COMMAND */
+  async revoke(mspId: string, crls: readonly string[], signal?: AbortSignal): Promise<void> {
+    const organisation = this.#organisation(mspId);
+    const [peer] = organisation.peers;
+    if (peer === undefined) throw new Error(`${mspId} has no peer`);
+    await updateChannel(this.#binaries, this.#folder, {
+      channel: this.plan.channel,
+      orderer: this.#anyOrderer(),
+      administrators: [this.#administrator(organisation, peer)],
+      change: (config) => setRevocationLists(config, mspId, crls),
+      signal,
+    });
+    await this.#everywhere(signal);
+  }
+
+  /** Returns when every peer has every block there is now. @throws FabricError FABRIC_NOT_READY */
+  async #everywhere(signal?: AbortSignal): Promise<void> {
+    const { channel, orderers, organisations } = this.plan;
+    const heights = await Promise.allSettled(
+      orderers.map(({ mspId, admin }) =>
+        ordererHeight(this.#binaries, channel, addressOf(admin), this.#administratorTls(mspId), signal),
+      ),
+    );
+    const height = Math.max(...heights.map((each) => (each.status === 'fulfilled' ? each.value : 0)));
+    const deadline = Date.now() + READY_MS;
+    await Promise.all(
+      organisations.flatMap((organisation) =>
+        organisation.peers.map(async (peer) => {
+          const administrator = this.#administrator(organisation, peer);
+          while ((await peerHeight(administrator, channel, signal)) < height) {
+            if (Date.now() > deadline)
+              throw new FabricError('FABRIC_NOT_READY', `${peer.name} of ${organisation.mspId} lags behind ${channel}`);
+            await delay(POLL_MS, undefined, { signal });
+          }
+        }),
+      ),
+    );
   }
 
   /** Returns when every organisation endorses every chaincode. @throws FabricError FABRIC_NOT_READY */
@@ -347,9 +393,18 @@ export class FabricNetwork {
     };
   }
 
+  #anyOrderer(): OrdererAccess {
+    const [orderer] = this.plan.orderers;
+    if (orderer === undefined) throw new Error(`${this.plan.channel} has no orderer`);
+    return {
+      address: addressOf(orderer.endpoint),
+      roots: this.#path('organisations', orderer.mspId, 'admin/tls/roots.pem'),
+    };
+  }
+
   #organisation(mspId: string): OrganisationPlan {
     const found = this.plan.organisations.find((organisation) => organisation.mspId === mspId);
-    if (found === undefined) throw new Error(`${mspId} orders and is no organisation of ${this.plan.channel}`);
+    if (found === undefined) throw new Error(`${mspId} is no organisation of ${this.plan.channel}`);
     return found;
   }
 }

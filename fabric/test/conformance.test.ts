@@ -43,6 +43,11 @@ else {
         memberOf(mspId, createAuthority({ mspId }).issue({ commonName: 'stranger', role: 'client' })),
       connect: ({ identity, signer }): Gateway =>
         connect({ client: clients.get(identity.mspId)!, identity, signer, hash: hash.none }),
+      async revoke({ identity }) {
+        const authority = running.authorities.get(identity.mspId)!;
+        authority.revoke(Buffer.from(identity.credentials).toString());
+        await running.network.revoke(identity.mspId, [authority.crl()]);
+      },
       async [Symbol.asyncDispose]() {
         for (const client of clients.values()) client.close();
         await running[Symbol.asyncDispose]();

@@ -1,0 +1,42 @@
+import { connect } from '@yilian/ledger';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { findBinaries } from '../src/index.ts';
+import { RunningNetwork } from './fixture/running.ts';
+
+const module = new URL('./fixture/conformance-contracts.ts', import.meta.url).href;
+const binaries = await findBinaries().catch((error: Error) => error);
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+if (binaries instanceof Error)
+  it.skip(`a main chain orders by SmartBFT (skipped: ${binaries.message})`, () => undefined);
+else
+  describe('a network of four that order by SmartBFT', () => {
+    const MSP_IDS = ['AMSP', 'BMSP', 'CMSP', 'DMSP'];
+    const majority = `OutOf(3, ${MSP_IDS.map((mspId) => `'${mspId}.peer'`).join(', ')})`;
+
+    it('takes transactions, also when one of them is gone, and is there again after a restart', async () => {
+      const running = await RunningNetwork.start(binaries, {
+        channel: 'main',
+        consensus: 'bft',
+        batch: { timeoutMs: 50, maxMessages: 200 },
+        mspIds: MSP_IDS,
+        orderers: MSP_IDS,
+        chaincodes: [{ name: 'main', endorsement: majority, module }],
+      });
+      onTestFinished(() => running[Symbol.asyncDispose]());
+      const { address, tls } = running.network.access('AMSP', 'peer0');
+      const { certificate, privateKey } = running.authorities
+        .get('AMSP')!
+        .issue({ commonName: 'client', role: 'client' });
+      using connection = connect({ client: address, tls, identity: { mspId: 'AMSP', certificate }, privateKey });
+      const contract = connection.contract('main', 'main');
+      await contract.submitTransaction('put', 'one', '1');
+      await running.kill('orderer/orderer3');
+      await contract.submitTransaction('put', 'two', '2');
+      await running.kill();
+      await running.restart();
+      const read = async (key: string) => Buffer.from(await contract.evaluateTransaction('get', key)).toString();
+      expect([await read('one'), await read('two')]).toEqual(['1', '2']);
+      await contract.submitTransaction('put', 'three', '3');
+    });
+  });
