@@ -14,8 +14,8 @@ import { VaultError } from './vault-error.ts';
 
 /** Where a vault keeps blocks. */
 export interface LocalStore extends LocalBlocks {
-  /** Whether the vault means to have this block, so that its absence is a fault. */
-  wanted(cid: Cid): Promise<boolean>;
+  /** Whether the vault means to have this block, met on the way from `root`, so that its absence is a fault. */
+  wanted(cid: Cid, root: Cid): Promise<boolean>;
   /** Puts the block where `read` finds it, in the place of a bad one. */
   replace(cid: Cid, bytes: Uint8Array, options?: CallOptions): Promise<void>;
 }
@@ -34,10 +34,10 @@ export class BlockReader {
   }
 
   /** The verified block from wherever it is, and whether it is here now. A block that should be here is put back. */
-  async obtain(cid: Cid, signal?: AbortSignal): Promise<{ bytes: Uint8Array; here: boolean }> {
+  async obtain(cid: Cid, root: Cid, signal?: AbortSignal): Promise<{ bytes: Uint8Array; here: boolean }> {
     if (this.#local === undefined) return { bytes: await this.#holders.fetch(cid, signal), here: false };
     const found = await this.#local.read(cid, { signal });
-    return found instanceof Uint8Array ? { bytes: found, here: true } : this.#recover(found, cid, signal);
+    return found instanceof Uint8Array ? { bytes: found, here: true } : this.#recover(found, cid, root, signal);
   }
 
   /** {@link Vault.get} over these blocks. */
@@ -48,7 +48,7 @@ export class BlockReader {
       throw new VaultError('RANGE_INVALID', 'offset and length must lie within the size', { cid: root });
     }
     const range = { from: offset, to: offset + length };
-    const read = async (cid: Cid, stop: AbortSignal) => (await this.obtain(cid, stop)).bytes;
+    const read = async (cid: Cid, stop: AbortSignal) => (await this.obtain(cid, root, stop)).bytes;
     let handedOut = 0;
     for await (const block of walkDag(root, { ...range, read, sizeBytes, signal })) {
       const part = contentWithin(block, range);
@@ -67,7 +67,7 @@ export class BlockReader {
   ): Promise<void> {
     const away = new Set<Cid>();
     const read = async (cid: Cid, stop: AbortSignal) => {
-      const { bytes, here } = await this.obtain(cid, stop);
+      const { bytes, here } = await this.obtain(cid, root, stop);
       if (!here) away.add(cid);
       return bytes;
     };
@@ -85,7 +85,7 @@ export class BlockReader {
       if (found instanceof Uint8Array) return found;
       result[found] += 1;
       if (options.repair !== true || this.#local === undefined) return null;
-      const recovered = await this.#recover(found, cid, signal).catch((cause: unknown) => {
+      const recovered = await this.#recover(found, cid, root, signal).catch((cause: unknown) => {
         signal.throwIfAborted();
         if (cause instanceof VaultError) return null;
         throw cause;
@@ -112,9 +112,10 @@ export class BlockReader {
   async #recover(
     found: 'missing' | 'corrupt',
     cid: Cid,
+    root: Cid,
     signal?: AbortSignal,
   ): Promise<{ bytes: Uint8Array; here: boolean }> {
-    const wanted = (await this.#local?.wanted(cid)) ?? false;
+    const wanted = (await this.#local?.wanted(cid, root)) ?? false;
     let repaired = false;
     let failure: unknown;
     try {

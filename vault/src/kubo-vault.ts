@@ -84,9 +84,10 @@ class KuboBlocks implements LocalStore {
       throw new VaultError('UNAVAILABLE', 'Kubo stored the block under another CID', { cid });
   }
 
-  async wanted(cid: Cid): Promise<boolean> {
+  /** Kubo is not asked about the block: to see which pin reaches it, it would search its network for what it lost above. */
+  async wanted(_: Cid, root: Cid): Promise<boolean> {
     const list = async (stop: AbortSignal) => {
-      const pins = this.#client.pin.ls({ paths: [CID.parse(cid)], type: 'all', signal: stop });
+      const pins = this.#client.pin.ls({ paths: [CID.parse(root)], type: 'recursive', signal: stop });
       return (await pins[Symbol.asyncIterator]().next()).done !== true;
     };
     return this.#ask(undefined, list, { 'not pinned': false });

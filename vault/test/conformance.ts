@@ -159,6 +159,18 @@ export function vaultConformance(start: () => Promise<Engine & AsyncDisposable>)
     },
   );
 
+  it('mends pinned blocks though tops are lost, of their own file and of another', async () => {
+    const files = await Promise.all(['one', 'another'].map((name) => stored(replica, `tops ${name}`, 2 * MIB)));
+    for (const { cid, sizeBytes } of files) await vault.pin(cid, { sizeBytes });
+    const [first, second] = await Promise.all(files.map(({ cid }) => leafOf(vault, cid)));
+    for (const { cid } of files) await engine.damage(cid, 'remove');
+    for (const leaf of [first, second]) await engine.damage(leaf ?? '', 'remove');
+    for (const { cid, sizeBytes } of files) {
+      const { length } = await collect(vault.get(cid, { sizeBytes }));
+      expect([length, await vault.verify(cid)]).toMatchObject([sizeBytes, { blocks: 3, missing: 0 }]);
+    }
+  });
+
   it('counts bad blocks, and mends them only when told', async () => {
     const { cid, sizeBytes } = await stored(replica, 'verify', 2 * MIB);
     await vault.pin(cid, { sizeBytes });

@@ -17,7 +17,10 @@ export function kuboVersion(): string | null {
   }
 }
 
-/** A Kubo of one's own, with the settings the vault's README asks for: new repository, offline, its RPC on a free port of the loopback, nothing else listening. */
+/**
+ * A Kubo of one's own, with the settings the vault's README asks for: new repository, nobody to be connected to, its RPC
+ * on a free port of the loopback, nothing else listening. It is not offline, so that a call that searches never ends.
+ */
 export async function startKubo() {
   const folder = await temporaryFolder();
   const env = { ...process.env, IPFS_PATH: folder.path, IPFS_TELEMETRY: 'off' };
@@ -25,6 +28,7 @@ export async function startKubo() {
   const file = join(folder.path, 'config');
   const config = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<string, unknown>>;
   config['Addresses'] = { ...config['Addresses'], API: '/ip4/127.0.0.1/tcp/0', Gateway: [], Swarm: [] };
+  config['Routing'] = { ...config['Routing'], Type: 'none' };
   config['Datastore'] = {
     ...config['Datastore'],
     HashOnRead: true,
@@ -33,7 +37,7 @@ export async function startKubo() {
     BloomFilterSize: 0,
   };
   await writeFile(file, JSON.stringify(config));
-  const daemon = spawn('ipfs', ['daemon', '--offline'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const daemon = spawn('ipfs', ['daemon'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(daemon, 'exit');
   for await (const line of createInterface(daemon.stdout)) if (line.includes('Daemon is ready')) break;
   daemon.stdout.resume();
