@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { installFromDebian } from './debian.ts';
 import { DeployError } from './errors.ts';
+import { inPath } from './in-path.ts';
 
 const run = promisify(execFile);
 const SERVERS = ['redis-server', 'valkey-server'];
@@ -69,23 +68,6 @@ async function versionOf(program: string): Promise<string> {
   const [, version = '', major, minor] = /v=((\d+)\.(\d+)[0-9.]*)/.exec(stdout) ?? [];
   if (isRecent(Number(major), Number(minor))) return version;
   throw new DeployError('REDIS_UNFIT', `${program} is ${version || 'of no known version'}; 6.2 or later is needed`);
-}
-
-async function inPath(names: readonly string[], path: string | undefined): Promise<string | undefined> {
-  for (const folder of (path ?? '').split(delimiter)) {
-    for (const name of names) {
-      const candidate = join(folder, name);
-      if (folder !== '' && (await executable(candidate))) return candidate;
-    }
-  }
-  return undefined;
-}
-
-async function executable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Command line of a region's private Redis: loopback, AOF, nothing evicted. */
