@@ -1,14 +1,12 @@
-import { lstat, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { lastRunning, type Running } from '../../local/running.ts';
+import { listening } from '../fixture/listening.ts';
 import { DESCRIPTION, kill, living, type World } from '../fixture/world.ts';
 
 const SLOW_MS = 120_000;
-/** As /proc/net/tcp spells them. */
-const LISTEN = '0A';
-const LOOPBACK = '0100007F';
 
 /** How a federation starts, and what may come in between. */
 export function starting(world: () => World): void {
@@ -97,29 +95,6 @@ export function starting(world: () => World): void {
     const open = await readableByOthers(world().state);
     expect(open).toEqual([]);
   });
-}
-
-/** Addresses on which these processes listen. */
-async function listening(pids: readonly number[]): Promise<string[]> {
-  const sockets = new Set<string>();
-  for (const pid of pids) {
-    for (const fd of await readdir(`/proc/${pid}/fd`))
-      sockets.add(await readlink(`/proc/${pid}/fd/${fd}`).catch(() => ''));
-  }
-  const found: string[] = [];
-  for (const [table, length] of [
-    ['tcp', 8],
-    ['tcp6', 32],
-  ] as const) {
-    for (const line of (await readFile(`/proc/net/${table}`, 'utf8')).trim().split('\n').slice(1)) {
-      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state !== LISTEN || !sockets.has(`socket:[${inode}]`)) continue;
-      const [address = '', port = ''] = local.split(':');
-      const host = address.length === length && address === LOOPBACK ? '127.0.0.1' : `${table} ${address}`;
-      found.push(`${host}:${Number.parseInt(port, 16)}`);
-    }
-  }
-  return found;
 }
 
 /** Files below a folder that somebody else than their owner could open. */
