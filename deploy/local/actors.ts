@@ -14,11 +14,12 @@ import { connect, createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { digest, type KeyCertificate, ROLE_ATTRIBUTE, type SignedBy, utf8Bytes } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
-import { openBlockVault, openRemoteVault, type Vault } from '@yilian/vault';
+import { openRemoteVault, type Vault } from '@yilian/vault';
 import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
+import { openHolder } from './holder.ts';
 import type { Layout } from './layout.ts';
 
 /** What everybody may know of a person of the local federation; their secrets lie in their keystore. */
@@ -40,8 +41,8 @@ export interface Person {
 export interface OpenHospital extends AsyncDisposable {
   readonly hospital: Hospital;
   readonly chain: RegionalChain;
-  /** The vaults of the region's other hospitals, where replicas go. */
-  readonly replicas: readonly Vault[];
+  /** Opens, once, the vaults of the region's other hospitals, where replicas go. Only who replicates needs them to run. */
+  readonly replicas: () => Promise<readonly Vault[]>;
 }
 
 /** Asks for the keystores' passphrase, when one is needed; `fresh`: of a keystore that is being made. */
@@ -79,15 +80,18 @@ export class Actors {
   async hospital(mspId: string): Promise<OpenHospital> {
     const region = this.#home(mspId);
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
+    await using opening = new AsyncDisposableStack();
     const connection = connect({
       client: this.layout.address(`${region.region}/chain`),
       identity: { mspId, certificate },
       privateKey,
     });
+    opening.defer(() => connection.close());
     const chain = new RegionalChain(connection, region.region);
-    const vaults = await this.#vaults(region.region);
-    const vault = vaults.get(mspId);
-    if (vault === undefined) throw new DeployError('NAME_UNKNOWN', `no vault of ${mspId}`);
+    const { holders } = await this.layout.vaults(region);
+    const own = holders.find((holder) => holder.mspId === mspId);
+    if (own === undefined) throw new DeployError('NAME_UNKNOWN', `no vault of ${mspId}`);
+    const vault = opening.use(await openHolder(own));
     const hospital = new Hospital({
       federation: this.federation,
       region: region.region,
@@ -99,14 +103,14 @@ export class Actors {
       vault,
       pins: await this.#pins(region.region, mspId),
     });
+    const open = opening.move();
+    const others = holders.filter((holder) => holder !== own);
+    let replicas: Promise<readonly Vault[]> | undefined;
     return {
       hospital,
       chain,
-      replicas: [...vaults].filter(([holder]) => holder !== mspId).map(([, replica]) => replica),
-      async [Symbol.asyncDispose]() {
-        connection.close();
-        for (const open of vaults.values()) await open[Symbol.asyncDispose]();
-      },
+      replicas: () => (replicas ??= Promise.all(others.map(async (other) => open.use(await openHolder(other))))),
+      [Symbol.asyncDispose]: () => open[Symbol.asyncDispose](),
     };
   }
 
@@ -129,15 +133,6 @@ export class Actors {
     );
     if (region === undefined) throw new DeployError('NAME_UNKNOWN', `no hospital ${mspId} in this federation`);
     return region;
-  }
-
-  async #vaults(region: string): Promise<Map<string, Vault>> {
-    const { holders } = await this.layout.vaults(this.layout.region(region));
-    const names = hospitals(this.layout.region(region)).map(({ mspId }) => mspId);
-    const open = await Promise.all(
-      holders.map(({ folder, others }) => openBlockVault({ folder, holders: [...others] })),
-    );
-    return new Map(open.map((vault, index) => [names[index] ?? '', vault]));
   }
 
   /** Reads bodies from a region's holders; every block is checked. */

@@ -11,6 +11,8 @@ export interface Program {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
+  /** Beside the environment of the supervisor. */
+  readonly env?: Readonly<Record<string, string>>;
   readonly logFile: string;
   /** `line`: prints `{"ready":true,...}` on stdout. A number: accepts connections on that loopback port. */
   readonly ready: 'line' | number;
@@ -34,6 +36,7 @@ export class Child {
     try {
       this.#process = spawn(program.command, [...program.args], {
         stdio: ['ignore', program.ready === 'line' ? 'pipe' : log, log],
+        env: { ...process.env, ...program.env },
       });
     } finally {
       closeSync(log);

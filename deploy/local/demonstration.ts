@@ -12,6 +12,7 @@ import {
 } from '@yilian/client';
 import { digest, parseGenesis, type Request, type SignedBy, toBase64url, utf8Bytes } from '@yilian/protocol';
 import { Actors, type OpenHospital } from './actors.ts';
+import type { Engines } from './engines.ts';
 import { DeployError } from './errors.ts';
 import { up } from './federation.ts';
 import { historyOf } from './fhir-examples.ts';
@@ -36,7 +37,7 @@ const HOUR_MS = 3_600_000;
 const tell = new Narrator();
 
 /** How a person wants it. */
-export interface DemoOptions {
+export interface DemoOptions extends Partial<Engines> {
   /** A file of their own to publish too. */
   readonly file?: string;
   /** Leaves the federation up. */
@@ -44,14 +45,14 @@ export interface DemoOptions {
 }
 
 /** Runs the main job of a federation, from its start to its end, and tells every step. */
-export async function demonstrate({ file, keep }: DemoOptions, signal: AbortSignal): Promise<void> {
+export async function demonstrate({ file, keep, ...engines }: DemoOptions, signal: AbortSignal): Promise<void> {
   const own = file === undefined ? undefined : await fileSource(file);
   const state = keep ? join(process.cwd(), '.yilian') : await mkdtemp(join(tmpdir(), 'yilian-demo-'));
   const { YILIAN_PASSPHRASE: given = '' } = process.env;
   const passphrase = given === '' ? toBase64url(crypto.getRandomValues(new Uint8Array(16))) : given;
   let kept = false;
   try {
-    const layout = await start(state, signal);
+    const layout = await start(state, signal, engines);
     kept = keep;
     await Promise.race([mainJob(new Actors(layout, passphrase, signal), own), aborted(signal)]);
   } finally {
@@ -67,11 +68,11 @@ export async function demonstrate({ file, keep }: DemoOptions, signal: AbortSign
   tell.table();
 }
 
-async function start(state: string, signal: AbortSignal): Promise<Layout> {
+async function start(state: string, signal: AbortSignal, engines: Partial<Engines>): Promise<Layout> {
   tell.heading('1. Three regions and a main chain of four authorities start on this machine');
   const description = new URL('./federation.json', import.meta.url);
   const layout = await tell.phase('start the federation', () =>
-    up(state, description, (step) => tell.step('this machine', step), signal),
+    up(state, description, (step) => tell.step('this machine', step), signal, engines),
   );
   for (const [engine, version] of Object.entries((await running(state))?.engines ?? {}))
     tell.step('engine', `${engine}: ${version}`);

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { readDescription } from './description.ts';
+import type { Engines } from './engines.ts';
 import { DeployError, type DeployErrorCode } from './errors.ts';
 import { Layout } from './layout.ts';
 import { running } from './running.ts';
@@ -15,7 +16,8 @@ const NEEDED_BYTES = 64 * 1024 * 1024;
 
 /**
  * Starts the federation of a state folder in the background and waits until it is ready. `description` says who takes
- * part; what the state was founded with when left out, or `federation.json`. Aborted before that, it ends what it started.
+ * part; what the state was founded with when left out, or `federation.json`. So with `engines`, which a new federation
+ * is founded on. Aborted before that, it ends what it started.
  * @throws DeployError STATE_BUSY when it runs already, or with what kept it from starting
  */
 export async function up(
@@ -23,13 +25,14 @@ export async function up(
   description?: string | URL,
   onStep?: (step: string) => void,
   signal?: AbortSignal,
+  engines: Partial<Engines> = {},
 ): Promise<Layout> {
   if (description !== undefined) await readDescription(description);
   requireUsable(state);
   const before = await running(state);
   if (before !== undefined) throw new DeployError('STATE_BUSY', `this federation runs already (process ${before.pid})`);
   signal?.throwIfAborted();
-  const supervisor = spawnSupervisor(state, description);
+  const supervisor = spawnSupervisor(state, description, engines);
   const interrupt = (): void => void supervisor.kill('SIGTERM');
   signal?.addEventListener('abort', interrupt, { once: true });
   try {
@@ -54,12 +57,20 @@ export async function attach(state: string): Promise<Layout> {
   return Layout.open(state, await readDescription(join(state, 'description.json')));
 }
 
-function spawnSupervisor(state: string, description: string | URL | undefined): ChildProcess {
+function spawnSupervisor(
+  state: string,
+  description: string | URL | undefined,
+  { vault }: Partial<Engines>,
+): ChildProcess {
   const { YILIAN_PASSPHRASE: _, ...env } = process.env;
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
+  const options = [
+    ...(description === undefined ? [] : ['--description', pathOf(description)]),
+    ...(vault === undefined ? [] : ['--vault', vault]),
+  ];
   const log = openSync(join(state, 'supervisor.log'), 'a', 0o600);
   try {
-    return spawn(process.execPath, [script, state, ...(description === undefined ? [] : [pathOf(description)])], {
+    return spawn(process.execPath, [script, state, ...options], {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
       env: { ...env, NODE_COMPILE_CACHE: COMPILE_CACHE },

@@ -13,7 +13,9 @@ import {
   proxyHosts,
   type RegionDescription,
 } from './description.ts';
+import { type Engines, readEngines } from './engines.ts';
 import { readIfThere, readJsonIfThere, writeWhole } from './files.ts';
+import type { HolderConfig } from './holder.ts';
 import { type CredentialFiles, Pki } from './pki.ts';
 import { freePorts } from './ports.ts';
 
@@ -40,7 +42,7 @@ export interface ViewConfig {
 
 /** Configuration of `vault-main.ts`. */
 export interface VaultConfig {
-  readonly holders: readonly { readonly folder: string; readonly port: number; readonly others: readonly string[] }[];
+  readonly holders: readonly (HolderConfig & { readonly port: number })[];
 }
 
 /** The name of the main chain as a network and as a channel. */
@@ -56,30 +58,33 @@ type Port = number | { readonly listen: number; readonly public: number };
 export class Layout {
   readonly state: string;
   readonly description: Description;
+  readonly engines: Engines;
   readonly pki: Pki;
   readonly #ports: ReadonlyMap<string, Port>;
 
-  private constructor(state: string, description: Description, ports: ReadonlyMap<string, Port>) {
+  private constructor(state: string, description: Description, engines: Engines, ports: ReadonlyMap<string, Port>) {
     this.state = state;
     this.description = description;
+    this.engines = engines;
     this.pki = new Pki(join(state, 'pki'));
     this.#ports = ports;
   }
 
   static async open(state: string, description: Description): Promise<Layout> {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
+    const engines = await readEngines(state);
     const file = join(state, 'ports.json');
     const ports = new Map(Object.entries(((await readJsonIfThere(file)) ?? {}) as Record<string, Port>));
-    const missing = portNames(description).filter((name) => !ports.has(name));
+    const missing = portNames(description, engines).filter((name) => !ports.has(name));
     const free = await freePorts(missing.length);
     for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
     if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
-    return new Layout(state, description, ports);
+    return new Layout(state, description, engines, ports);
   }
 
   /** The names of everything that listens. */
   get listeners(): readonly string[] {
-    return portNames(this.description);
+    return portNames(this.description, this.engines);
   }
 
   /** Where it listens. */
@@ -206,7 +211,11 @@ export class Layout {
     for (const { mspId } of hospitals(region)) {
       const own = this.url(`${region.region}/vault/${mspId}`);
       holders.push({
-        folder: await this.folder(region.region, 'vault', mspId),
+        mspId,
+        blocks:
+          this.engines.vault === 'kubo'
+            ? { kubo: this.url(`${region.region}/kubo/${mspId}`) }
+            : { folder: await this.folder(region.region, 'vault', mspId) },
         port: this.port(`${region.region}/vault/${mspId}`),
         others: this.holders(region).filter((url) => url !== own),
       });
@@ -266,7 +275,7 @@ function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client
   return `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
 }
 
-function portNames({ regions, authorities }: Description): string[] {
+function portNames({ regions, authorities }: Description, { vault }: Engines): string[] {
   return [
     'main/chain',
     'pseudonyms',
@@ -277,7 +286,9 @@ function portNames({ regions, authorities }: Description): string[] {
       `${region.region}/redis`,
       `${region.region}/relay`,
       ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
-      ...hospitals(region).map(({ mspId }) => `${region.region}/vault/${mspId}`),
+      ...hospitals(region).flatMap(({ mspId }) =>
+        [...(vault === 'kubo' ? ['kubo', 'swarm'] : []), 'vault'].map((what) => `${region.region}/${what}/${mspId}`),
+      ),
     ]),
   ];
 }

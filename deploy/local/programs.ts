@@ -3,6 +3,7 @@ import type { ProxyConfig } from '@yilian/proxy';
 import type { RelayConfig } from '@yilian/relay';
 import type { Program } from './child.ts';
 import { proxyHosts, type RegionDescription } from './description.ts';
+import { type KuboSource, kuboNodes } from './kubo.ts';
 import { type Layout, MAIN } from './layout.ts';
 import { type RedisSource, redisArguments } from './redis.ts';
 
@@ -14,7 +15,7 @@ const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', im
  * finds it at once need not ask again.
  */
 export interface Stages {
-  /** Chains and queues. */
+  /** Chains, queues and Kubo nodes. */
   readonly first: readonly Program[];
   /** What follows a chain from its first block on, or needs none. */
   readonly whileFounding: readonly Program[];
@@ -22,7 +23,12 @@ export interface Stages {
   readonly founded: readonly (readonly Program[])[];
 }
 
-export async function programs(layout: Layout, redis: RedisSource): Promise<Stages> {
+export async function programs(
+  layout: Layout,
+  redis: RedisSource,
+  kubo: KuboSource | undefined,
+  say: (line: string) => void,
+): Promise<Stages> {
   const { regions, authorities } = layout.description;
   const node = (name: string, script: string, configFile: string): Program => ({
     name,
@@ -91,7 +97,11 @@ export async function programs(layout: Layout, redis: RedisSource): Promise<Stag
   );
   const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
   return {
-    first: [...(await redisServers(layout, redis)), ...chains],
+    first: [
+      ...(await redisServers(layout, redis)),
+      ...(kubo === undefined ? [] : await kuboNodes(layout, kubo, say)),
+      ...chains,
+    ],
     whileFounding: [...views, ...vaults],
     founded: [attesters, [...relays, pseudonyms], proxies],
   };

@@ -66,7 +66,7 @@ export async function publish(
     ...options,
   });
   const { signal } = options;
-  for (const replica of replicas)
+  for (const replica of await replicas())
     await replica.pin(parseCid(cid), { sizeBytes: sealedSizeBytes, ...(signal && { signal }) });
   return { name: source.name, recordId, transactionId, cid, sizeBytes: plainSizeBytes, sealedSizeBytes, sha256 };
 }

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { readDescription } from './description.ts';
+import { type Engines, isVaultEngine, rememberEngines, requireSameEngines } from './engines.ts';
 import { DeployError, told } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere, writeWhole } from './files.ts';
+import { findKubo } from './kubo.ts';
 import { Layout } from './layout.ts';
 import { end, forgetRunning, lastRunning } from './running.ts';
 import { Supervisor } from './supervisor.ts';
@@ -15,12 +18,14 @@ export type SupervisorWord =
 
 const DEFAULT = new URL('./federation.json', import.meta.url);
 
-/** `node supervisor-main.ts STATE-FOLDER [DESCRIPTION]`: holds the state's lock as long as it lives. */
-async function main(state: string, given: string | undefined): Promise<void> {
+const USAGE = 'STATE-FOLDER [--description FILE] [--vault ENGINE]';
+
+/** `node supervisor-main.ts` with {@link USAGE}: holds the state's lock as long as it lives. */
+async function main(state: string, given: string | undefined, engines: Partial<Engines>): Promise<void> {
   const lock = FileLock.tryTake(join(state, 'supervisor.lock'));
   if (lock === undefined) throw new DeployError('STATE_BUSY', `another process is running the federation of ${state}`);
   process.once('exit', () => lock[Symbol.dispose]());
-  const description = await described(state, given);
+  const description = await described(state, given, engines);
   await sweep(state);
   const supervisor = new Supervisor(await Layout.open(state, description), (step) => say({ step }));
   // Its log may find no room.
@@ -46,18 +51,25 @@ async function main(state: string, given: string | undefined): Promise<void> {
   }
 }
 
-/** The description this state was founded with. @throws DeployError STATE_FOREIGN DESCRIPTION_INVALID FILE_UNREADABLE */
-async function described(state: string, given: string | undefined) {
+/**
+ * The description this state was founded with, and on the engines asked for.
+ * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
+ */
+async function described(state: string, given: string | undefined, engines: Partial<Engines>) {
   const kept = join(state, 'description.json');
   const known = await readIfThere(kept);
   if (known === undefined) {
     const description = await readDescription(given ?? DEFAULT);
+    // What cannot run here is not kept: the next `up` may choose otherwise.
+    if (engines.vault === 'kubo') await findKubo();
+    rememberEngines(state, engines);
     writeWhole(kept, JSON.stringify(description, null, 2));
     return description;
   }
   const description = await readDescription(kept);
   if (given !== undefined && JSON.stringify(await readDescription(given)) !== JSON.stringify(description))
     throw new DeployError('STATE_FOREIGN', `${state} holds another federation; choose another folder or remove it`);
+  await requireSameEngines(state, engines);
   return description;
 }
 
@@ -72,12 +84,15 @@ function say(word: SupervisorWord): void {
   if (process.connected) process.send?.(word, undefined, {}, () => undefined);
 }
 
-const [, , state, description] = process.argv;
-if (state === undefined) {
-  process.stderr.write('usage: STATE-FOLDER [DESCRIPTION]\n');
+const options = { description: { type: 'string' }, vault: { type: 'string' } } as const;
+const { values, positionals } = parseArgs({ allowPositionals: true, options });
+const [state] = positionals;
+const { description, vault } = values;
+if (state === undefined || (vault !== undefined && !isVaultEngine(vault))) {
+  process.stderr.write(`usage: ${USAGE}\n`);
   process.exit(2);
 }
-await main(state, description).catch((error: unknown) => {
+await main(state, description, vault === undefined ? {} : { vault }).catch((error: unknown) => {
   const failed = told(error);
   process.stderr.write(`${JSON.stringify({ at: Date.now(), ...failed })}\n`);
   if (process.connected) process.send?.({ failed } satisfies SupervisorWord, () => process.exit(1));

@@ -5,6 +5,7 @@ import { warmUp } from './compile-cache.ts';
 import { proxyHosts } from './description.ts';
 import { DeployError, told } from './errors.ts';
 import { FederationWatch, found } from './founding.ts';
+import { findKubo, type KuboSource } from './kubo.ts';
 import type { Layout } from './layout.ts';
 import { isFree } from './ports.ts';
 import { programs } from './programs.ts';
@@ -50,18 +51,20 @@ export class Supervisor {
 
   /**
    * Resolves when the federation is ready.
-   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE PORT_TAKEN PROCESS_FAILED NOT_READY
+   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE KUBO_MISSING KUBO_UNFIT PORT_TAKEN STATE_DAMAGED
+   * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
     const { regions } = this.#layout.description;
-    const redis = await this.#redis(regions.length);
+    const kubo = this.#layout.engines.vault === 'kubo' ? await findKubo(this.#host?.env) : undefined;
+    const redis = await this.#redis(regions.length, kubo);
     await this.#requireFreePorts(redis);
     this.#step('preparing keys and configurations');
     const [{ first, whileFounding, founded }] = await Promise.all([
-      programs(this.#layout, redis),
+      programs(this.#layout, redis, kubo, (line) => this.#step(line)),
       warmUp(this.#stopping.signal),
     ]);
-    this.#step('starting the chains and queues');
+    this.#step(kubo === undefined ? 'starting the chains and queues' : 'starting the chains, queues and Kubo nodes');
     await this.#startAll(first);
     this.#step('founding the federation, starting views of it and vaults');
     await Promise.all([found(this.#layout), this.#startAll(whileFounding)]);
@@ -73,7 +76,7 @@ export class Supervisor {
     this.#step('ready');
   }
 
-  /** Ends relays and proxies before the chains and queues they use. */
+  /** Ends relays, proxies and vaults before the chains, queues and Kubo nodes they use. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -83,18 +86,18 @@ export class Supervisor {
     this.#stopping.abort(new DeployError('INTERRUPTED', 'the federation is being ended'));
     await this.#finding?.catch(() => undefined);
     const children = [...this.#kept.values()].map(({ child }) => child);
-    const below = children.filter(({ program }) => /\/(chain|redis)$/.test(program.name));
+    const below = children.filter(({ program }) => /\/(chain|redis|kubo\/\w+)$/.test(program.name));
     await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
     await Promise.all(below.map((child) => child.stop()));
     forgetRunning(this.#layout.state);
   }
 
-  async #redis(regions: number): Promise<RedisSource> {
+  async #redis(regions: number, kubo: KuboSource | undefined): Promise<RedisSource> {
     this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
     const versions =
       redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
-    this.#running = { ...this.#running, engines: engines(redis, versions) };
+    this.#running = { ...this.#running, engines: engines(redis, versions, kubo) };
     return redis;
   }
 
@@ -202,11 +205,14 @@ export class Supervisor {
   }
 }
 
-function engines(redis: RedisSource, versions: readonly string[]): Running['engines'] {
+function engines(redis: RedisSource, versions: readonly string[], kubo: KuboSource | undefined): Running['engines'] {
   const of = redis.kind === 'url' ? 'by REDIS_URLS' : redis.program;
   return {
     chains: `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']} (all keys on this machine: no independence)`,
-    vault: `embedded block store ${versionOf('@yilian/vault')}`,
+    vault:
+      kubo === undefined
+        ? `embedded block store ${versionOf('@yilian/vault')}`
+        : `Kubo ${kubo.version} (${kubo.program}), a node for each holder in a private swarm`,
     redis: `${[...new Set(versions)].join(', ')} (${of})`,
     node: process.version,
   };

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { runService } from '@yilian/service';
-import { openBlockVault, serveGateway } from '@yilian/vault';
+import { serveGateway } from '@yilian/vault';
+import { openHolder } from './holder.ts';
 import type { VaultConfig } from './layout.ts';
 
-/** The trustless gateways of one region's embedded vaults, one for each holder, in one process. */
+/** The trustless gateways of one region's vaults, one for each holder, in one process. */
 await runService(async (configFile) => {
   const { holders } = JSON.parse(await readFile(configFile, 'utf8')) as VaultConfig;
   const open = await Promise.all(
-    holders.map(async ({ folder, port, others }) => {
-      const vault = await openBlockVault({ folder, holders: others });
+    holders.map(async ({ port, ...holder }) => {
+      const vault = await openHolder(holder);
       const gateway = await serveGateway(vault, { host: '127.0.0.1', port });
       return { vault, gateway };
     }),

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { VAULT_ENGINES, type VaultEngine } from '../engines.ts';
 import { DeployError } from '../errors.ts';
 import { down, running } from '../running.ts';
 import type { Session } from './session.ts';
@@ -9,10 +10,16 @@ export function addFederationCommands(program: Command, session: Session): void 
     .command('up')
     .description('start a federation on this machine and leave it running; continue it if there is state')
     .option('--description <file>', 'who takes part in a new federation; three regions when left out')
-    .action(async ({ description }: { description?: string }) => {
+    .addOption(
+      new Option(
+        '--vault <engine>',
+        'where holders of a new federation keep sealed bodies; embedded when left out',
+      ).choices(VAULT_ENGINES),
+    )
+    .action(async ({ description, vault }: { description?: string; vault?: VaultEngine }) => {
       const { state, note, signal } = session;
       const { up } = await import('../federation.ts');
-      const layout = await up(state, description, note, signal);
+      const layout = await up(state, description, note, signal, vault === undefined ? {} : { vault });
       const { federation } = layout.description;
       const regions = layout.description.regions.map(({ region }) => ({
         region,
