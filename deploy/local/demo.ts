@@ -32,7 +32,8 @@ function options(): DemoOptions {
     const [file, another] = values.file ?? [];
     if (another !== undefined) throw new Error(`only one file can be published, not ${another} too`);
     const { vault } = values;
-    if (vault !== undefined && !isVaultEngine(vault)) throw new Error(`no vault ${vault}`);
+    if (vault !== undefined && !isVaultEngine(vault))
+      throw new Error(`no vault ${vault}; there are ${VAULT_ENGINES.join(', ')}`);
     return { keep: values.keep === true, ...(file !== undefined && { file }), ...(vault !== undefined && { vault }) };
   } catch (cause) {
     throw new DeployError('USAGE', cause instanceof Error ? cause.message : String(cause), { cause });

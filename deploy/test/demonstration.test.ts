@@ -125,7 +125,8 @@ describe('the demonstration, as it is started from the README', () => {
   });
 
   it('refuses what it does not know or cannot use', { timeout: SLOW_MS }, async () => {
-    for (const args of [['--nonsense'], ['extra'], ['--file'], ['--file', 'one', '--file', 'two'], ['--', '--', 'x']]) {
+    const wrong = [['--nonsense'], ['extra'], ['--file'], ['--file', 'one', '--file', 'two'], ['--', '--', 'x']];
+    for (const args of [...wrong, ['--vault', 'floppy']]) {
       const { exitCode, stdout, stderr } = await runScript(DEMO, args);
       expect([exitCode, stdout, stderr.split(':')[0]]).toEqual([2, '', 'USAGE']);
     }
