@@ -82,7 +82,7 @@ export class Actors {
     const { certificate, privateKey } = await this.layout.credential(mspId, 'hospital');
     await using opening = new AsyncDisposableStack();
     const connection = connect({
-      client: this.layout.address(`${region.region}/chain`),
+      ...(await this.layout.client(region.region, mspId)),
       identity: { mspId, certificate },
       privateKey,
     });

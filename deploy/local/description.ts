@@ -3,6 +3,9 @@ import { FederationId, MspId, parser, RegionId, ScopeEntry } from '@yilian/proto
 import { type Static, Type } from 'typebox';
 import { DeployError } from './errors.ts';
 
+/** The name of the main chain as a network and as a channel. */
+export const MAIN = 'main';
+
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: false });
 const Name = Type.String({ minLength: 1, maxLength: 120 });

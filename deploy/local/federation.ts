@@ -60,13 +60,13 @@ export async function attach(state: string): Promise<Layout> {
 function spawnSupervisor(
   state: string,
   description: string | URL | undefined,
-  { vault }: Partial<Engines>,
+  engines: Partial<Engines>,
 ): ChildProcess {
   const { YILIAN_PASSPHRASE: _, ...env } = process.env;
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
   const options = [
     ...(description === undefined ? [] : ['--description', pathOf(description)]),
-    ...(vault === undefined ? [] : ['--vault', vault]),
+    ...Object.entries(engines).flatMap(([kind, engine]) => [`--${kind}`, engine]),
   ];
   const log = openSync(join(state, 'supervisor.log'), 'a', 0o600);
   try {

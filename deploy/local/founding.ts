@@ -2,8 +2,8 @@ import { type Connection, connect, LedgerError } from '@yilian/ledger';
 import { type Change, MainChain } from '@yilian/main-chain';
 import type { RegionEntry } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
-import { commission, hospitals, proxyHosts, type RegionDescription } from './description.ts';
-import { type Layout, MAIN } from './layout.ts';
+import { commission, hospitals, MAIN, proxyHosts, type RegionDescription } from './description.ts';
+import type { Layout } from './layout.ts';
 
 /**
  * Founds the chains: the main chain's genesis, every region's foundation on it, the scopes and the regions' entries,
@@ -87,7 +87,7 @@ export class FederationWatch implements Disposable {
 
 async function administrator(layout: Layout, network: string, mspId: string): Promise<Connection> {
   const { certificate, privateKey } = await layout.credential(mspId, 'admin');
-  return connect({ client: layout.address(`${network}/chain`), identity: { mspId, certificate }, privateKey });
+  return connect({ ...(await layout.client(network, mspId)), identity: { mspId, certificate }, privateKey });
 }
 
 async function approve(authorities: readonly MainChain[], change: Change): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ConnectOptions } from '@yilian/ledger';
 import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import { type Genesis, type Organisation, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
@@ -10,10 +11,12 @@ import {
   commission,
   type Description,
   hospitals,
+  MAIN,
   proxyHosts,
   type RegionDescription,
 } from './description.ts';
 import { type Engines, readEngines } from './engines.ts';
+import { fabricPorts } from './fabric-networks.ts';
 import { readIfThere, readJsonIfThere, writeWhole } from './files.ts';
 import type { HolderConfig } from './holder.ts';
 import { type CredentialFiles, Pki } from './pki.ts';
@@ -40,13 +43,16 @@ export interface ViewConfig {
   readonly identity: CredentialFiles & { readonly mspId: string };
 }
 
+/** `host:port` of a peer's gateway, with the file of its TLS roots. */
+export interface LedgerAccess {
+  readonly address: string;
+  readonly tls?: { readonly rootsFile: string; readonly serverName: string };
+}
+
 /** Configuration of `vault-main.ts`. */
 export interface VaultConfig {
   readonly holders: readonly (HolderConfig & { readonly port: number })[];
 }
-
-/** The name of the main chain as a network and as a channel. */
-export const MAIN = 'main';
 
 /** Where a service listens, and, when something stands in front of it, the port that others are told. */
 type Port = number | { readonly listen: number; readonly public: number };
@@ -117,6 +123,27 @@ export class Layout {
     const folder = this.path(...parts);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return folder;
+  }
+
+  /**
+   * A member's own way to a network. A region's chain is reached through the member's own peer. On the embedded engine
+   * that is the one node there is; the main chain is then seen through `region`'s own view, where one is named.
+   */
+  async ledger(network: string, mspId: string, region?: string): Promise<LedgerAccess> {
+    if (this.engines.engine === 'embedded')
+      return { address: this.address(region === undefined ? `${network}/chain` : `${region}/main-view`) };
+    return {
+      address: this.address(`${network}/peer/${mspId}`),
+      tls: { rootsFile: await this.pki.tlsRootsFile(mspId), serverName: 'localhost' },
+    };
+  }
+
+  /** As a client of the ledger takes it. */
+  async client(network: string, mspId: string): Promise<Pick<ConnectOptions, 'client' | 'tls'>> {
+    const { address, tls } = await this.ledger(network, mspId);
+    if (tls === undefined) return { client: address };
+    const { rootsFile, serverName } = tls;
+    return { client: address, tls: { roots: await readFile(rootsFile, 'utf8'), serverName } };
   }
 
   /** A client credential with a `yilian.role`. */
@@ -275,14 +302,14 @@ function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client
   return `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
 }
 
-function portNames({ regions, authorities }: Description, { vault }: Engines): string[] {
+function portNames(description: Description, { engine, vault }: Engines): string[] {
+  const { regions, authorities } = description;
+  const embedded = ['main/chain', ...regions.flatMap(({ region }) => [`${region}/chain`, `${region}/main-view`])];
   return [
-    'main/chain',
+    ...(engine === 'fabric' ? fabricPorts(description) : embedded),
     'pseudonyms',
     ...authorities.map(({ mspId }) => `main/attester/${mspId}`),
     ...regions.flatMap((region) => [
-      `${region.region}/chain`,
-      `${region.region}/main-view`,
       `${region.region}/redis`,
       `${region.region}/relay`,
       ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),

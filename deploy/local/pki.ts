@@ -27,8 +27,24 @@ export class Pki {
   }
 
   /** The organisation's authority, created the first time. */
-  async authority(mspId: string): Promise<Authority> {
-    const file = join(this.#folder, mspId, 'ca.json');
+  authority(mspId: string): Promise<Authority> {
+    return this.#authority(mspId, 'ca.json');
+  }
+
+  /** Its authority for TLS. */
+  tlsAuthority(mspId: string): Promise<Authority> {
+    return this.#authority(mspId, 'tls-ca.json');
+  }
+
+  /** The file of the roots of its TLS. */
+  async tlsRootsFile(mspId: string): Promise<string> {
+    const file = join(this.#folder, mspId, 'tls-roots.pem');
+    if ((await readIfThere(file)) === undefined) writeWhole(file, (await this.tlsAuthority(mspId)).rootPem);
+    return file;
+  }
+
+  async #authority(mspId: string, name: string): Promise<Authority> {
+    const file = join(this.#folder, mspId, name);
     const stored = await readIfThere(file);
     if (stored !== undefined) return restoreAuthority(JSON.parse(stored) as AuthorityRecord);
     const authority = createAuthority({ mspId, organisation: ORGANISATION });

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import type { ProxyConfig } from '@yilian/proxy';
 import type { RelayConfig } from '@yilian/relay';
 import type { Program } from './child.ts';
-import { proxyHosts, type RegionDescription } from './description.ts';
+import { MAIN, proxyHosts, type RegionDescription } from './description.ts';
+import type { FabricChains } from './fabric.ts';
 import { type KuboSource, kuboNodes } from './kubo.ts';
-import { type Layout, MAIN } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { type RedisSource, redisArguments } from './redis.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -27,6 +28,7 @@ export async function programs(
   layout: Layout,
   redis: RedisSource,
   kubo: KuboSource | undefined,
+  fabric: FabricChains | undefined,
   say: (line: string) => void,
 ): Promise<Stages> {
   const { regions, authorities } = layout.description;
@@ -37,8 +39,9 @@ export async function programs(
     logFile: layout.path('logs', `${name.replaceAll('/', '-')}.log`),
     ready: 'line',
   });
+  const embedded = layout.engines.engine === 'embedded';
   const chains = await Promise.all(
-    [MAIN, ...regions.map(({ region }) => region)].map(async (network) =>
+    (embedded ? [MAIN, ...regions.map(({ region }) => region)] : []).map(async (network) =>
       node(
         `${network}/chain`,
         here('./chain-main.ts'),
@@ -47,7 +50,7 @@ export async function programs(
     ),
   );
   const views = await Promise.all(
-    regions.map(async (region) =>
+    (embedded ? regions : []).map(async (region) =>
       node(
         `${region.region}/main-view`,
         here('./view-main.ts'),
@@ -101,6 +104,7 @@ export async function programs(
       ...(await redisServers(layout, redis)),
       ...(kubo === undefined ? [] : await kuboNodes(layout, kubo, say)),
       ...chains,
+      ...(fabric?.programs() ?? []),
     ],
     whileFounding: [...views, ...vaults],
     founded: [attesters, [...relays, pseudonyms], proxies],
@@ -136,7 +140,7 @@ async function proxyConfig(layout: Layout, network: string, mspId: string, name:
     mspId,
     certificateFile,
     privateKeyFile,
-    ledger: { address: layout.address(`${network}/chain`) },
+    ledger: await layout.ledger(network, mspId),
     folder: await layout.folder(name),
     host: '127.0.0.1',
     port: layout.port(name),
@@ -155,9 +159,9 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
     port: layout.port(name),
     publicUrl: layout.url(name),
     identity: { mspId: own.mspId, certificateFile: own.certificateFile, privateKeyFile: own.privateKeyFile },
-    regional: { address: layout.address(`${region.region}/chain`), channel: region.region },
+    regional: { ...(await layout.ledger(region.region, own.mspId)), channel: region.region },
     main: {
-      address: layout.address(`${region.region}/main-view`),
+      ...(await layout.ledger(MAIN, main.mspId, region.region)),
       channel: MAIN,
       mspId: main.mspId,
       certificateFile: main.certificateFile,
@@ -177,11 +181,19 @@ async function pseudonymConfig(layout: Layout): Promise<string> {
   const [authority] = layout.description.authorities;
   const mspId = authority?.mspId ?? '';
   const { certificateFile, privateKeyFile } = await layout.credential(mspId, 'relay');
+  const { address, tls } = await layout.ledger(MAIN, mspId);
   return layout.write('pseudonyms.json', {
     federation: layout.description.federation,
     folder: await layout.folder('pseudonyms'),
     host: '127.0.0.1',
     port: layout.port('pseudonyms'),
-    main: { address: layout.address('main/chain'), channel: MAIN, mspId, certificateFile, privateKeyFile },
+    main: {
+      address,
+      ...(tls && { tlsRootsFile: tls.rootsFile }),
+      channel: MAIN,
+      mspId,
+      certificateFile,
+      privateKeyFile,
+    },
   });
 }

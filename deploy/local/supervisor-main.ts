@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findBinaries } from '@yilian/fabric';
 import { readDescription } from './description.ts';
-import { type Engines, isVaultEngine, rememberEngines, requireSameEngines } from './engines.ts';
+import { type Engines, parseEngines, rememberEngines, requireSameEngines } from './engines.ts';
 import { DeployError, told } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere, writeWhole } from './files.ts';
@@ -18,7 +19,7 @@ export type SupervisorWord =
 
 const DEFAULT = new URL('./federation.json', import.meta.url);
 
-const USAGE = 'STATE-FOLDER [--description FILE] [--vault ENGINE]';
+const USAGE = 'STATE-FOLDER [--description FILE] [--engine ENGINE] [--vault ENGINE]';
 
 /** `node supervisor-main.ts` with {@link USAGE}: holds the state's lock as long as it lives. */
 async function main(state: string, given: string | undefined, engines: Partial<Engines>): Promise<void> {
@@ -53,7 +54,7 @@ async function main(state: string, given: string | undefined, engines: Partial<E
 
 /**
  * The description this state was founded with, and on the engines asked for.
- * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
+ * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
  */
 async function described(state: string, given: string | undefined, engines: Partial<Engines>) {
   const kept = join(state, 'description.json');
@@ -62,6 +63,7 @@ async function described(state: string, given: string | undefined, engines: Part
     const description = await readDescription(given ?? DEFAULT);
     // What cannot run here is not kept: the next `up` may choose otherwise.
     if (engines.vault === 'kubo') await findKubo();
+    if (engines.engine === 'fabric') await findBinaries();
     rememberEngines(state, engines);
     writeWhole(kept, JSON.stringify(description, null, 2));
     return description;
@@ -84,15 +86,19 @@ function say(word: SupervisorWord): void {
   if (process.connected) process.send?.(word, undefined, {}, () => undefined);
 }
 
-const options = { description: { type: 'string' }, vault: { type: 'string' } } as const;
+const options = {
+  description: { type: 'string' },
+  engine: { type: 'string' },
+  vault: { type: 'string' },
+} as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options });
 const [state] = positionals;
-const { description, vault } = values;
-if (state === undefined || (vault !== undefined && !isVaultEngine(vault))) {
+const engines = parseEngines(values);
+if (state === undefined || engines === undefined) {
   process.stderr.write(`usage: ${USAGE}\n`);
   process.exit(2);
 }
-await main(state, description, vault === undefined ? {} : { vault }).catch((error: unknown) => {
+await main(state, values.description, engines).catch((error: unknown) => {
   const failed = told(error);
   process.stderr.write(`${JSON.stringify({ at: Date.now(), ...failed })}\n`);
   if (process.connected) process.send?.({ failed } satisfies SupervisorWord, () => process.exit(1));

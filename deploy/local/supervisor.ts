@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Binaries, findBinaries } from '@yilian/fabric';
 import { Child, type Program } from './child.ts';
 import { warmUp } from './compile-cache.ts';
 import { proxyHosts } from './description.ts';
 import { DeployError, told } from './errors.ts';
+import { FabricChains } from './fabric.ts';
 import { FederationWatch, found } from './founding.ts';
 import { findKubo, type KuboSource } from './kubo.ts';
 import type { Layout } from './layout.ts';
@@ -51,21 +53,27 @@ export class Supervisor {
 
   /**
    * Resolves when the federation is ready.
-   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE KUBO_MISSING KUBO_UNFIT PORT_TAKEN STATE_DAMAGED
+   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT PORT_TAKEN STATE_DAMAGED
    * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
     const { regions } = this.#layout.description;
     const kubo = this.#layout.engines.vault === 'kubo' ? await findKubo(this.#host?.env) : undefined;
-    const redis = await this.#redis(regions.length, kubo);
+    const binaries = this.#layout.engines.engine === 'fabric' ? await findBinaries() : undefined;
+    const redis = await this.#redis(regions.length, kubo, binaries);
     await this.#requireFreePorts(redis);
     this.#step('preparing keys and configurations');
+    const fabric = binaries && (await FabricChains.prepare(this.#layout, binaries));
     const [{ first, whileFounding, founded }] = await Promise.all([
-      programs(this.#layout, redis, kubo, (line) => this.#step(line)),
+      programs(this.#layout, redis, kubo, fabric, (line) => this.#step(line)),
       warmUp(this.#stopping.signal),
     ]);
     this.#step(kubo === undefined ? 'starting the chains and queues' : 'starting the chains, queues and Kubo nodes');
     await this.#startAll(first);
+    if (fabric !== undefined) {
+      this.#step('joining peers and orderers, committing the contracts');
+      await fabric.found(this.#stopping.signal);
+    }
     this.#step('founding the federation, starting views of it and vaults');
     await Promise.all([found(this.#layout), this.#startAll(whileFounding)]);
     this.#step('starting attesters, relays and proxies');
@@ -86,18 +94,20 @@ export class Supervisor {
     this.#stopping.abort(new DeployError('INTERRUPTED', 'the federation is being ended'));
     await this.#finding?.catch(() => undefined);
     const children = [...this.#kept.values()].map(({ child }) => child);
-    const below = children.filter(({ program }) => /\/(chain|redis|kubo\/\w+)$/.test(program.name));
+    const below = children.filter(({ program }) =>
+      /\/(chain|redis|(kubo|orderer|peer|contracts)\/.+)$/.test(program.name),
+    );
     await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
     await Promise.all(below.map((child) => child.stop()));
     forgetRunning(this.#layout.state);
   }
 
-  async #redis(regions: number, kubo: KuboSource | undefined): Promise<RedisSource> {
+  async #redis(regions: number, kubo: KuboSource | undefined, binaries: Binaries | undefined): Promise<RedisSource> {
     this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
     const versions =
       redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
-    this.#running = { ...this.#running, engines: engines(redis, versions, kubo) };
+    this.#running = { ...this.#running, engines: engines(redis, versions, kubo, binaries) };
     return redis;
   }
 
@@ -205,10 +215,19 @@ export class Supervisor {
   }
 }
 
-function engines(redis: RedisSource, versions: readonly string[], kubo: KuboSource | undefined): Running['engines'] {
+function engines(
+  redis: RedisSource,
+  versions: readonly string[],
+  kubo: KuboSource | undefined,
+  binaries: Binaries | undefined,
+): Running['engines'] {
   const of = redis.kind === 'url' ? 'by REDIS_URLS' : redis.program;
   return {
-    chains: `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']} (all keys on this machine: no independence)`,
+    chains: `${
+      binaries === undefined
+        ? `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']}`
+        : `Hyperledger Fabric ${binaries.version} (${binaries.peer})`
+    } (all keys on this machine: no independence)`,
     vault:
       kubo === undefined
         ? `embedded block store ${versionOf('@yilian/vault')}`

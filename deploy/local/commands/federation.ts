@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { VAULT_ENGINES, type VaultEngine } from '../engines.ts';
+import { ENGINES, type Engines } from '../engines.ts';
 import { DeployError } from '../errors.ts';
 import { down, running } from '../running.ts';
 import type { Session } from './session.ts';
@@ -11,15 +11,20 @@ export function addFederationCommands(program: Command, session: Session): void 
     .description('start a federation on this machine and leave it running; continue it if there is state')
     .option('--description <file>', 'who takes part in a new federation; three regions when left out')
     .addOption(
+      new Option('--engine <engine>', 'what the chains of a new federation run on; embedded when left out').choices(
+        ENGINES.engine,
+      ),
+    )
+    .addOption(
       new Option(
         '--vault <engine>',
         'where holders of a new federation keep sealed bodies; embedded when left out',
-      ).choices(VAULT_ENGINES),
+      ).choices(ENGINES.vault),
     )
-    .action(async ({ description, vault }: { description?: string; vault?: VaultEngine }) => {
+    .action(async ({ description, ...engines }: { description?: string } & Partial<Engines>) => {
       const { state, note, signal } = session;
       const { up } = await import('../federation.ts');
-      const layout = await up(state, description, note, signal, vault === undefined ? {} : { vault });
+      const layout = await up(state, description, note, signal, engines);
       const { federation } = layout.description;
       const regions = layout.description.regions.map(({ region }) => ({
         region,

@@ -1,0 +1,100 @@
+import { type Binaries, type Endpoint, FabricNetwork, type NetworkPlan } from '@yilian/fabric';
+import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
+import type { Program } from './child.ts';
+import { MAIN } from './description.ts';
+import { BFT_ORDERERS, networksOf } from './fabric-networks.ts';
+import type { Layout } from './layout.ts';
+
+/** A block is cut after so long. Every block costs all orderers and peers of a network signatures. */
+const REGION_BATCH = { timeoutMs: 20, maxMessages: 200 };
+const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
+const CONTRACTS = {
+  [MAIN]: import.meta.resolve('@yilian/main-chain/contracts'),
+  region: import.meta.resolve('@yilian/regional-chain/contracts'),
+};
+export const PEER = 'peer0';
+
+/** The chains of a federation as Hyperledger Fabric networks, all on this machine. */
+export class FabricChains {
+  readonly #networks: readonly FabricNetwork[];
+  readonly #layout: Layout;
+
+  private constructor(layout: Layout, networks: readonly FabricNetwork[]) {
+    this.#layout = layout;
+    this.#networks = networks;
+  }
+
+  /** Writes what their processes need. @throws FabricError FABRIC_COMMAND */
+  static async prepare(layout: Layout, binaries: Binaries): Promise<FabricChains> {
+    const networks = await Promise.all(
+      networksOf(layout.description).map(async ({ name, members, orderers }) => {
+        const plan = await planOf(layout, name, members, orderers);
+        return FabricNetwork.prepare(plan, await layout.folder(name, 'fabric'), binaries);
+      }),
+    );
+    return new FabricChains(layout, networks);
+  }
+
+  programs(): readonly Program[] {
+    return this.#networks.flatMap((network) =>
+      network.programs().map((program) => {
+        const name = `${network.plan.channel}/${program.name}`;
+        return { ...program, name, logFile: this.#layout.path('logs', `${name.replaceAll('/', '-')}.log`) };
+      }),
+    );
+  }
+
+  /** Brings the networks whose processes run to life. @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY */
+  async found(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#networks.map(async (network) => {
+        await network.found(signal);
+        await network.ready(signal);
+      }),
+    );
+  }
+}
+
+async function planOf(
+  layout: Layout,
+  name: string,
+  members: readonly string[],
+  orderers: readonly string[],
+): Promise<NetworkPlan> {
+  const endpoint = (what: string, mspId: string): Endpoint => ({
+    host: '127.0.0.1',
+    port: layout.port(`${name}/${what}/${mspId}`),
+  });
+  const { chaincode, endorsement } = await layout.trust(name);
+  return {
+    channel: name,
+    consensus: orderers.length >= BFT_ORDERERS ? 'bft' : 'raft',
+    batch: name === MAIN ? MAIN_BATCH : REGION_BATCH,
+    organisations: await Promise.all(
+      members.map(async (mspId) => ({
+        mspId,
+        authority: await layout.pki.authority(mspId),
+        tlsAuthority: await layout.pki.tlsAuthority(mspId),
+        contracts: { [chaincode]: endpoint('contracts', mspId) },
+        peers: [
+          {
+            name: PEER,
+            endpoint: endpoint('peer', mspId),
+            chaincode: endpoint('peer-chaincode', mspId),
+            operations: endpoint('peer-operations', mspId),
+          },
+        ],
+      })),
+    ),
+    orderers: orderers.map((mspId) => ({
+      name: `orderer.${mspId}`,
+      mspId,
+      endpoint: endpoint('orderer', mspId),
+      admin: endpoint('orderer-admin', mspId),
+      operations: endpoint('orderer-operations', mspId),
+    })),
+    chaincodes: [
+      { name: chaincode, endorsement, module: chaincode === MAIN_CHAINCODE ? CONTRACTS[MAIN] : CONTRACTS.region },
+    ],
+  };
+}
