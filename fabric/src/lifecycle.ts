@@ -41,8 +41,10 @@ export async function joinOrderer(
   const said = await command(
     osnadmin,
     [
-      ...['channel', 'join', '--channelID', channel, '--config-block', genesis, '-o', address],
-      ...['--ca-file', roots, '--client-cert', certificate, '--client-key', privateKey],
+      'channel',
+      'join',
+      ...flags({ channelID: channel, 'config-block': genesis, 'orderer-address': address }),
+      ...flags({ 'ca-file': roots, 'client-cert': certificate, 'client-key': privateKey }),
     ],
     { signal },
   );
@@ -65,8 +67,11 @@ export async function ordererHeight(
   const said = await command(
     osnadmin,
     [
-      ...['channel', 'list', '--channelID', channel, '-o', address, '--no-status'],
-      ...['--ca-file', roots, '--client-cert', certificate, '--client-key', privateKey],
+      'channel',
+      'list',
+      '--no-status',
+      ...flags({ channelID: channel, 'orderer-address': address }),
+      ...flags({ 'ca-file': roots, 'client-cert': certificate, 'client-key': privateKey }),
     ],
     { signal },
   );
@@ -139,10 +144,11 @@ export async function commitChaincodes(
 }
 
 function termsOf(channel: string, { name, endorsement }: ChaincodePlan): string[] {
-  return [
-    ...['--channelID', channel, '--name', name, '--version', VERSION, '--sequence', SEQUENCE],
-    ...['--signature-policy', endorsement],
-  ];
+  return flags({ channelID: channel, name, version: VERSION, sequence: SEQUENCE, 'signature-policy': endorsement });
+}
+
+function flags(given: Readonly<Record<string, string>>): string[] {
+  return Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
 function peer(admin: Administrator, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {

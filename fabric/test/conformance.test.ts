@@ -8,7 +8,7 @@ import { RunningNetwork } from './fixture/running.ts';
 const MSP_IDS = ['AMSP', 'BMSP', 'CMSP'] as const;
 const PEERS = "'AMSP.peer', 'BMSP.peer', 'CMSP.peer'";
 const module = new URL('./fixture/conformance-contracts.ts', import.meta.url).href;
-const binaries = await findBinaries().catch((error: Error) => error);
+const binaries = await findBinaries().catch((error: unknown) => error as Error);
 
 if (binaries instanceof Error)
   it.skip(`a Fabric network behaves like one (skipped: ${binaries.message})`, () => undefined);

@@ -4,7 +4,7 @@ import { findBinaries } from '../src/index.ts';
 import { RunningNetwork } from './fixture/running.ts';
 
 const module = new URL('./fixture/conformance-contracts.ts', import.meta.url).href;
-const binaries = await findBinaries().catch((error: Error) => error);
+const binaries = await findBinaries().catch((error: unknown) => error as Error);
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 if (binaries instanceof Error)
