@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { ending, faults, resuming } from './federation/faults.ts';
+import { EMBEDDED_FAULTS, ending, faults, resuming } from './federation/faults.ts';
 import { fullDisk } from './federation/full-disk.ts';
 import { leaks, logs } from './federation/leaks.ts';
 import { mainJob } from './federation/main-job.ts';
@@ -21,7 +21,7 @@ describe('a local federation', () => {
   leaks(() => world);
   resuming(() => world);
   fullDisk(() => world);
-  faults(() => world);
+  faults(() => world, EMBEDDED_FAULTS);
   logs(() => world);
   ending(() => world);
 });

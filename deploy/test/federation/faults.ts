@@ -8,20 +8,27 @@ const SLOW_MS = 120_000;
 const AT_ONCE = 3;
 const PENDING = { final: false };
 /** Who is killed, and what is halted before, so that the queries cannot end before: the decision, or the proxies' part. */
+type Fault = readonly [who: string, process: string, halted: readonly string[]];
 const CHAIN = ['region-a/chain'];
 const PROXIES = ['region-a/proxy/CommissionA', 'region-a/proxy/HospitalA2'];
-const KINDS = [
+export const EMBEDDED_FAULTS: readonly Fault[] = [
   ['the home relay', 'region-a/relay', PROXIES],
   ['the requesting relay', 'region-b/relay', CHAIN],
   ['a proxy', 'region-a/proxy/HospitalA1', PROXIES],
   ['the home Redis', 'region-a/redis', PROXIES],
   ['the requesting Redis', 'region-b/redis', CHAIN],
   ['the home chain', 'region-a/chain', CHAIN],
-] as const;
+];
+/** On Fabric a region goes on without one of its peers or contract servers, and comes back with its orderer. */
+export const FABRIC_FAULTS: readonly Fault[] = [
+  ['the peer of the home commission', 'region-a/peer/CommissionA/peer0', PROXIES],
+  ['a contract server', 'region-a/contracts/HospitalA1', PROXIES],
+  ['the home orderer', 'region-a/orderer/orderer.CommissionA', PROXIES],
+];
 
 /** Crashes while queries run: each query ends in exactly one outcome. */
-export function faults(world: () => World): void {
-  it.each(KINDS)('answers every query though %s is killed meanwhile', { timeout: SLOW_MS }, async (_, name, halted) => {
+export function faults(world: () => World, kinds: readonly Fault[]): void {
+  it.each(kinds)('answers every query though %s is killed meanwhile', { timeout: SLOW_MS }, async (_, name, halted) => {
     const actors = await world().actors();
     const { practitioner } = await actors.doctor('li');
     const victim = await world().process(name);

@@ -1,0 +1,56 @@
+import { findBinaries } from '@yilian/fabric';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ending, FABRIC_FAULTS, faults } from './federation/faults.ts';
+import { mainJob } from './federation/main-job.ts';
+import { answer, ask, ONCE, outcomes } from './fixture/queries.ts';
+import { DESCRIPTION, kill, World } from './fixture/world.ts';
+
+const SLOW_MS = 120_000;
+const missing = await findBinaries().then(
+  () => undefined,
+  (error: unknown) => error as Error,
+);
+
+if (missing !== undefined)
+  it.skip(`the same federation on Hyperledger Fabric (skipped: ${missing.message})`, () => undefined);
+else
+  describe('the same federation on Hyperledger Fabric', () => {
+    let world: World;
+    beforeAll(async () => {
+      // An orderer takes 128 MiB for its log at once.
+      world = await World.create({ ownDisk: false });
+    });
+    afterAll(() => world.close(), 60_000);
+
+    it('starts, every organisation with a peer and a contract server of its own', { timeout: SLOW_MS }, async () => {
+      await world.terminal.json(['up', '--engine', 'fabric', '--description', DESCRIPTION]);
+      const { engines, processes } = await world.running();
+      expect(engines['chains']).toMatch(/^Hyperledger Fabric /);
+      const kinds = processes.map(({ name }) => name.split('/').slice(0, 2).join('/'));
+      for (const network of ['main', 'region-a', 'region-b']) {
+        const members = kinds.filter((kind) => kind === `${network}/peer`).length;
+        expect([network, members]).toEqual([network, { main: 3, 'region-a': 3, 'region-b': 2 }[network]]);
+        expect(kinds.filter((kind) => kind === `${network}/contracts`).length).toBe(members);
+      }
+      expect(await world.terminal.refusal(['up'])).toMatchObject({ code: 'STATE_BUSY' });
+    });
+
+    mainJob(() => world);
+    faults(() => world, FABRIC_FAULTS);
+
+    it('starts again after everything was killed at once, and goes on', { timeout: SLOW_MS }, async () => {
+      const before = await world.actors();
+      const { practitioner } = await before.doctor('li');
+      const asked = await ask(before, practitioner);
+      for (const each of await world.everybody()) kill(each);
+      const other = ['up', '--engine', 'embedded'];
+      expect(await world.terminal.refusal(other)).toMatchObject({ exitCode: 1, code: 'ENGINE_DIFFERS' });
+      await world.terminal.json(['up']);
+      const actors = await world.actors();
+      const next = await ask(actors, practitioner);
+      const answered = [await answer(actors, practitioner, asked), await answer(actors, practitioner, next)];
+      expect(await outcomes(actors, answered)).toEqual([ONCE, ONCE]);
+    });
+
+    ending(() => world);
+  });
