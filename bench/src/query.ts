@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isProven, type Patient, type Practitioner } from '@yilian/client';
-import { Actors, down, type Layout, publish, running, up } from '@yilian/deploy';
+import { Actors, down, type Layout, parseEngines, publish, running, up } from '@yilian/deploy';
 import { utf8Bytes } from '@yilian/protocol';
 import { machine } from './machine.ts';
 import { readPhases, spent } from './relay-phases.ts';
 import { round, type Summary, summarise } from './statistics.ts';
 
 /**
- * `pnpm bench query [--queries N] [--out FILE]`: intra- and cross-region queries on the local federation, by phase,
+ * `pnpm bench query [--queries N] [--engine embedded|fabric] [--out FILE]`: intra- and cross-region queries on the local federation, by phase,
  * with records of 20 KB and 2 MB, cold (a fresh grant) and under a reused grant; then queries per second in flight.
  * One query at a time for the phases, so that the relays' own sums can be told apart.
  */
@@ -52,13 +52,19 @@ interface Subject {
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((arg) => arg !== '--'),
-  options: { queries: { type: 'string', default: '60' }, out: { type: 'string' } },
+  options: {
+    queries: { type: 'string', default: '60' },
+    engine: { type: 'string', default: 'embedded' },
+    out: { type: 'string' },
+  },
 });
 const queries = Number(values.queries);
+const engines = parseEngines({ engine: values.engine });
+if (engines === undefined) throw new Error(`no engine ${values.engine}`);
 const views = new Map<string, Awaited<ReturnType<Actors['view']>>>();
 const state = await mkdtemp(join(tmpdir(), 'yilian-bench-'));
 try {
-  const layout = await up(state, new URL('./two-regions.json', import.meta.url), () => undefined);
+  const layout = await up(state, new URL('./two-regions.json', import.meta.url), () => undefined, undefined, engines);
   const result = { machine: machine(), engines: (await running(state))?.engines, ...(await measure(layout)) };
   print(result);
   if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(result, null, 2)}\n`);
