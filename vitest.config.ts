@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation as processes, minutes each. */
-const FEDERATION = /\/(campaign|deploy)\/test\/(attackers|demonstration|federation|kubo)\.test\.ts$/;
+const FEDERATION = /\/(campaign|deploy)\/test\/(attackers|demonstration|fabric|federation|kubo)\.test\.ts$/;
 
 /** Longest first, so that no worker is left alone with one at the end. */
 class FederationsFirst extends BaseSequencer {

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { inPath } from '@yilian/service';
 import { installFromDebian } from './debian.ts';
 import { DeployError } from './errors.ts';
-import { inPath } from './in-path.ts';
 
 const run = promisify(execFile);
 const SERVERS = ['redis-server', 'valkey-server'];

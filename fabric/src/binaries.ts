@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { inPath } from '@yilian/service';
 import { FabricError } from './errors.ts';
 
 const run = promisify(execFile);
@@ -19,8 +18,10 @@ export type Binaries = Readonly<Record<(typeof TOOLS)[number] | (typeof BUILDERS
  * Finds Fabric's programs in PATH. A build from its sources calls itself `latest` and is taken at its word.
  * @throws FabricError FABRIC_MISSING, FABRIC_UNFIT
  */
-export async function findBinaries(path = process.env['PATH'] ?? ''): Promise<Binaries> {
-  const found = await Promise.all([...TOOLS, ...BUILDERS].map(async (name) => [name, await find(name, path)] as const));
+export async function findBinaries(path = process.env['PATH']): Promise<Binaries> {
+  const found = await Promise.all(
+    [...TOOLS, ...BUILDERS].map(async (name) => [name, await inPath([name], path)] as const),
+  );
   const missing = found.flatMap(([name, file]) => (file === undefined ? [name] : []));
   if (missing.length > 0)
     throw new FabricError('FABRIC_MISSING', `not in PATH: ${missing.join(', ')} of Hyperledger Fabric ${WANTED}`);
@@ -32,18 +33,6 @@ export async function findBinaries(path = process.env['PATH'] ?? ''): Promise<Bi
     if (!isWanted(version))
       throw new FabricError('FABRIC_UNFIT', `${name} is of version ${version}; Hyperledger Fabric ${WANTED} is needed`);
   return { ...binaries, version: versions[0]?.[1] ?? '' };
-}
-
-async function find(name: string, path: string): Promise<string | undefined> {
-  for (const folder of path.split(delimiter).filter((each) => each !== '')) {
-    const file = join(folder, name);
-    const there = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return file;
-  }
-  return undefined;
 }
 
 async function versionOf(program: string): Promise<string> {
