@@ -22,8 +22,16 @@ else
     });
     afterAll(() => world.close(), 60_000);
 
-    it('starts, every organisation with a peer and a contract server of its own', { timeout: SLOW_MS }, async () => {
-      await world.terminal.json(['up', '--engine', 'fabric', '--description', DESCRIPTION]);
+    it('starts, also after everything was killed halfway, every organisation with a peer and a contract server of its own', {
+      timeout: SLOW_MS,
+    }, async () => {
+      const interrupted = await world.terminal.run(['up', '--engine', 'fabric', '--description', DESCRIPTION], {
+        onStderr: (piece) => {
+          if (piece.includes('joining peers')) void world.everybody().then((all) => all.forEach(kill));
+        },
+      });
+      expect(interrupted.exitCode).toBe(1);
+      await world.terminal.json(['up']);
       const { engines, processes } = await world.running();
       expect(engines['chains']).toMatch(/^Hyperledger Fabric /);
       const kinds = processes.map(({ name }) => name.split('/').slice(0, 2).join('/'));

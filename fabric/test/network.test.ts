@@ -1,4 +1,4 @@
-import { connect } from '@yilian/ledger';
+import { connect, submit } from '@yilian/ledger';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findBinaries } from '../src/index.ts';
 import { RunningNetwork } from './fixture/running.ts';
@@ -14,7 +14,7 @@ else
     const MSP_IDS = ['AMSP', 'BMSP', 'CMSP', 'DMSP'];
     const majority = `OutOf(3, ${MSP_IDS.map((mspId) => `'${mspId}.peer'`).join(', ')})`;
 
-    it('takes transactions, also when one of them is gone, and is there again after a restart', async () => {
+    it('takes transactions while one of them is gone, says so when two are, and is there again after a restart', async () => {
       const running = await RunningNetwork.start(binaries, {
         channel: 'main',
         consensus: 'bft',
@@ -33,6 +33,11 @@ else
       await contract.submitTransaction('put', 'one', '1');
       await running.kill('orderer/orderer3');
       await contract.submitTransaction('put', 'two', '2');
+      await running.kill('orderer/orderer2');
+      await expect(submit(contract, 'put', ['never', '0'])).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        stage: 'submit',
+      });
       await running.kill();
       await running.restart();
       const read = async (key: string) => Buffer.from(await contract.evaluateTransaction('get', key)).toString();
