@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isProven, type Patient, type Practitioner } from '@yilian/client';
-import { Actors, down, type Layout, parseEngines, publish, running, up } from '@yilian/deploy';
+import { Actors, down, type Layout, parseEngines, publish, type Running, running, up } from '@yilian/deploy';
 import { utf8Bytes } from '@yilian/protocol';
 import { machine } from './machine.ts';
 import { readPhases, spent } from './relay-phases.ts';
+import { type Cell, OWN_SHARE, print, type Rate } from './report.ts';
+import { bytesBelow, cpuFor, usage } from './resources.ts';
 import { round, type Summary, summarise } from './statistics.ts';
 
 /**
- * `pnpm bench query [--queries N] [--engine embedded|fabric] [--out FILE]`: intra- and cross-region queries on the local federation, by phase,
+ * `pnpm bench query [--queries N] [--engine embedded|fabric] [--block MS[,TXS]] [--pairs N] [--in-flight 1,8,32] [--out FILE]`: intra- and cross-region queries on the local federation, by phase,
  * with records of 20 KB and 2 MB, cold (a fresh grant) and under a reused grant; then queries per second in flight.
  * One query at a time for the phases, so that the relays' own sums can be told apart.
  */
@@ -23,26 +25,15 @@ const DOCTORS = {
   intra: { name: 'wang', hospital: 'HospitalA2' },
   cross: { name: 'li', hospital: 'HospitalB1' },
 } as const;
-const IN_FLIGHT = [1, 8, 32] as const;
 /** Each cell begins with so many that do not count: processes that have just started compile while they answer. */
 const WARM_UP = 20;
 const HOUR_MS = 3_600_000;
 const TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
-/** Everything between question and answer but commits of the ledgers, the proxies, and the check of the proof. */
-const OWN_SHARE = 'relay: own share';
-const OWN_SHARE_AIM_MS = 20;
 
-type Kind = keyof typeof DOCTORS;
-type Size = keyof typeof SIZES;
+type Kind = Cell['kind'];
+type Size = Cell['record'];
 type Phases = Readonly<Record<string, number>>;
-
-interface Cell {
-  readonly kind: Kind;
-  readonly record: Size;
-  readonly grant: 'cold' | 'reused';
-  readonly phases: Readonly<Record<string, Summary>>;
-}
 
 interface Subject {
   readonly patient: Patient;
@@ -55,22 +46,37 @@ const { values } = parseArgs({
   options: {
     queries: { type: 'string', default: '60' },
     engine: { type: 'string', default: 'embedded' },
+    pairs: { type: 'string', default: '0' },
+    block: { type: 'string' },
+    'in-flight': { type: 'string', default: '1,8,32' },
     out: { type: 'string' },
   },
 });
 const queries = Number(values.queries);
+const inFlights = values['in-flight'].split(',').map(Number);
 const engines = parseEngines({ engine: values.engine });
 if (engines === undefined) throw new Error(`no engine ${values.engine}`);
 const views = new Map<string, Awaited<ReturnType<Actors['view']>>>();
 const state = await mkdtemp(join(tmpdir(), 'yilian-bench-'));
 try {
-  const layout = await up(state, new URL('./two-regions.json', import.meta.url), () => undefined, undefined, engines);
+  const layout = await up(state, await description(values.block), () => undefined, undefined, engines);
   const result = { machine: machine(), engines: (await running(state))?.engines, ...(await measure(layout)) };
   print(result);
   if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(result, null, 2)}\n`);
 } finally {
   await down(state).catch(() => undefined);
   await rm(state, { recursive: true, force: true });
+}
+
+/** Two regions; `block` is when Fabric cuts a block, as `MILLISECONDS` or `MILLISECONDS,TRANSACTIONS`. */
+async function description(block: string | undefined): Promise<string | URL> {
+  const file = new URL('./two-regions.json', import.meta.url);
+  if (block === undefined) return file;
+  const [timeoutMs = Number.NaN, maxMessages = 200] = block.split(',').map(Number);
+  const changed = join(state, 'two-regions.json');
+  const given = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(changed, JSON.stringify({ ...given, block: { timeoutMs, maxMessages } }));
+  return changed;
 }
 
 async function measure(layout: Layout) {
@@ -104,10 +110,16 @@ async function measure(layout: Layout) {
   const small = subjects.get('20 KB') as Subject;
   const throughput = [];
   for (const kind of Object.keys(DOCTORS) as Kind[]) {
-    for (const inFlight of IN_FLIGHT)
-      throughput.push({ kind, inFlight, perSecond: await rate(actors, kind, doctors[kind], small, inFlight) });
+    for (const inFlight of inFlights) throughput.push(await rate(actors, kind, doctors[kind], small, inFlight));
   }
-  return { cells, throughput };
+  const pairs = Number(values.pairs) > 0 ? await paired(Number(values.pairs), actors, doctors, small) : undefined;
+  const memory = Object.fromEntries(
+    [...(await usage(await federation()))].map(([kind, { processes, memoryMiB }]) => [
+      kind,
+      { processes, memoryMiB: round(memoryMiB) },
+    ]),
+  );
+  return { cells, ...(pairs && { pairs }), throughput, memory };
 }
 
 async function subject(actors: Actors, size: Size, index: number): Promise<Subject> {
@@ -226,43 +238,42 @@ async function sample(count: number, run: () => Promise<Phases>): Promise<Record
   );
 }
 
-async function rate(
-  actors: Actors,
-  kind: Kind,
-  doctor: Practitioner,
-  about: Subject,
-  inFlight: number,
-): Promise<number> {
+async function rate(actors: Actors, kind: Kind, doctor: Practitioner, about: Subject, inFlight: number): Promise<Rate> {
   let left = Math.max(queries, inFlight * 3);
-  const start = performance.now();
   const done = left;
+  const [before, bytes] = [await usage(await federation()), await bytesBelow(state)];
+  const start = performance.now();
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
       while (left-- > 0) await query(actors, kind, doctor, about, false);
     }),
   );
-  return round((done * 1000) / (performance.now() - start));
+  const perSecond = round((done * 1000) / (performance.now() - start));
+  const cpuMs = cpuFor(done, before, await usage(await federation()));
+  return { kind, inFlight, perSecond, cpuMs, diskKiB: round(((await bytesBelow(state)) - bytes) / 1024 / done) };
 }
 
-function print(result: {
-  machine: ReturnType<typeof machine>;
-  cells: readonly Cell[];
-  throughput: readonly { kind: Kind; inFlight: number; perSecond: number }[];
-}): void {
-  const { cpu, cores, node, commit } = result.machine;
-  console.log(`${cpu}, ${cores} cores, Node ${node}, commit ${commit}; milliseconds\n`);
-  console.log('query   record  grant    phase                          n     p50     p95     p99');
-  for (const { kind, record, grant: how, phases } of result.cells) {
-    for (const [phase, { n, p50, p95, p99 }] of Object.entries(phases)) {
-      const figures = [p50, p95, p99].map((value) => value.toFixed(1).padStart(8)).join('');
-      console.log(
-        `${kind.padEnd(8)}${record.padEnd(8)}${how.padEnd(9)}${phase.padEnd(28)}${String(n).padStart(4)}${figures}`,
-      );
+/** Queries inside the region and across regions in turn, one at a time: the difference is what the second region costs. */
+async function paired(
+  count: number,
+  actors: Actors,
+  doctors: Readonly<Record<Kind, Practitioner>>,
+  about: Subject,
+): Promise<Readonly<Record<Kind | 'difference', Summary>>> {
+  const totals: Record<Kind, number[]> = { intra: [], cross: [] };
+  for (let index = -WARM_UP; index < count; index += 1) {
+    const order: readonly Kind[] = index % 2 === 0 ? ['intra', 'cross'] : ['cross', 'intra'];
+    for (const kind of order) {
+      const { total = Number.NaN } = await query(actors, kind, doctors[kind], about, false);
+      if (index >= 0) totals[kind].push(total);
     }
   }
-  const own = result.cells.map(({ phases }) => phases[OWN_SHARE]?.p50 ?? Number.NaN);
-  console.log(`\n${OWN_SHARE}: p50 up to ${Math.max(...own)} ms, aim ${OWN_SHARE_AIM_MS} ms`);
-  console.log('\nquery   in flight   queries per second (ask to opened, 20 KB, reused grant)');
-  for (const { kind, inFlight, perSecond } of result.throughput)
-    console.log(`${kind.padEnd(8)}${String(inFlight).padStart(9)}   ${perSecond}`);
+  const difference = totals.cross.map((total, index) => total - (totals.intra[index] ?? Number.NaN));
+  return { intra: summarise(totals.intra), cross: summarise(totals.cross), difference: summarise(difference) };
+}
+
+async function federation(): Promise<Running> {
+  const now = await running(state);
+  if (now === undefined) throw new Error('the federation does not run any more');
+  return now;
 }

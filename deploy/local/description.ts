@@ -35,6 +35,13 @@ export const Description = object({
   scopes: Type.Array(ScopeEntry, { minItems: 1, maxItems: 256 }),
   authorities: Type.Array(Authority, { minItems: 1, maxItems: 12 }),
   regions: Type.Array(Region, { minItems: 1, maxItems: 16 }),
+  /** When Fabric's orderers cut a block: so long after its first transaction, or when it has so many. */
+  block: Type.Optional(
+    object({
+      timeoutMs: Type.Integer({ minimum: 1, maximum: 60_000 }),
+      maxMessages: Type.Integer({ minimum: 1, maximum: 10_000 }),
+    }),
+  ),
 });
 export type Description = Static<typeof Description>;
 export type RegionDescription = Description['regions'][number];

@@ -5,7 +5,7 @@ import { MAIN } from './description.ts';
 import { BFT_ORDERERS, networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
-/** A block is cut after so long. Every block costs all orderers and peers of a network signatures. */
+/** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
 const REGION_BATCH = { timeoutMs: 20, maxMessages: 200 };
 const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
 const CONTRACTS = {
@@ -69,7 +69,7 @@ async function planOf(
   return {
     channel: name,
     consensus: orderers.length >= BFT_ORDERERS ? 'bft' : 'raft',
-    batch: name === MAIN ? MAIN_BATCH : REGION_BATCH,
+    batch: layout.description.block ?? (name === MAIN ? MAIN_BATCH : REGION_BATCH),
     organisations: await Promise.all(
       members.map(async (mspId) => ({
         mspId,

@@ -4,4 +4,4 @@ export { DeployError, type DeployErrorCode } from './errors.ts';
 export { attach, up } from './federation.ts';
 export { Layout } from './layout.ts';
 export { type Published, publish, type Source } from './publishing.ts';
-export { down, running } from './running.ts';
+export { down, type Running, running } from './running.ts';
