@@ -4,8 +4,10 @@ import type { RelayConfig } from '@yilian/relay';
 import type { Program } from './child.ts';
 import { MAIN, proxyHosts, type RegionDescription } from './description.ts';
 import type { FabricChains } from './fabric.ts';
+import { writeWhole } from './files.ts';
 import { type KuboSource, kuboNodes } from './kubo.ts';
 import type { Layout } from './layout.ts';
+import { prometheus } from './monitoring.ts';
 import { type RedisSource, redisArguments } from './redis.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -98,6 +100,7 @@ export async function programs(
       ),
     ),
   );
+  writeWhole(layout.path('prometheus.yml'), prometheus(layout));
   const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
   return {
     first: [

@@ -1,11 +1,15 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { findBinaries } from '@yilian/fabric';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ALERTS } from '../local/monitoring.ts';
 import { ending, FABRIC_FAULTS, faults } from './federation/faults.ts';
 import { mainJob } from './federation/main-job.ts';
 import { answer, ask, ONCE, outcomes } from './fixture/queries.ts';
 import { DESCRIPTION, kill, World } from './fixture/world.ts';
 
 const SLOW_MS = 120_000;
+const PROMQL = new Set(['group_left', 'histogram_quantile']);
 const missing = await findBinaries().then(
   () => undefined,
   (error: unknown) => error as Error,
@@ -41,6 +45,29 @@ else
         expect(kinds.filter((kind) => kind === `${network}/contracts`).length).toBe(members);
       }
       expect(await world.terminal.refusal(['up'])).toMatchObject({ code: 'STATE_BUSY' });
+    });
+
+    it('tells Prometheus where its figures are, and every alarm is about figures there are', async () => {
+      const { scrape_configs } = JSON.parse(await readFile(join(world.state, 'prometheus.yml'), 'utf8')) as {
+        scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+      };
+      const jobs = scrape_configs.map(({ job_name }) => job_name);
+      expect(jobs.toSorted()).toEqual(['attester', 'orderer', 'peer', 'proxy', 'relay']);
+      const figures = new Set<string>();
+      for (const target of scrape_configs.flatMap(({ static_configs }) =>
+        static_configs.flatMap((each) => each.targets),
+      )) {
+        const response = await fetch(`http://${target}/metrics`);
+        expect([target, response.status]).toEqual([target, 200]);
+        for (const [, name = ''] of (await response.text()).matchAll(/^# TYPE (\S+)/gm)) figures.add(name);
+      }
+      const alerts = await readFile(ALERTS, 'utf8');
+      const expressions = [...alerts.matchAll(/expr: (.*)/g)].map(([, expression = '']) => expression);
+      const asked = expressions.flatMap((expression) => expression.match(/\b[a-z]+_[a-z_A-Z]+\b/g) ?? []);
+      const unknown = asked.filter((name) => !figures.has(name.replace(/_bucket$/, '')) && !PROMQL.has(name));
+      expect([expressions.length, unknown]).toEqual([13, []]);
+      const manual = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+      for (const [, alarm] of alerts.matchAll(/- alert: (\w+)/g)) expect(manual).toContain(`### ${alarm}\n`);
     });
 
     mainJob(() => world);
