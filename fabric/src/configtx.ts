@@ -40,6 +40,8 @@ export function configtx(plan: NetworkPlan, files: GenesisFiles): object {
     ]),
   );
   return {
+    // What `configtxgen -printOrg` looks through.
+    Organizations: [...groups.values()],
     Profiles: {
       [PROFILE]: {
         Policies: standard(),

@@ -6,7 +6,17 @@ export type FabricErrorCode =
   /** A command of Fabric failed. */
   | 'FABRIC_COMMAND'
   /** A network did not endorse with every organisation in time. */
-  | 'FABRIC_NOT_READY';
+  | 'FABRIC_NOT_READY'
+  /** Something was named that the plan does not have, or that it still has where it must not. */
+  | 'FABRIC_UNPLANNED'
+  /** Too few administrators would sign a change of the channel. */
+  | 'FABRIC_SIGNATURES'
+  /** Too few organisations approve of a chaincode's definition. */
+  | 'FABRIC_APPROVALS'
+  /** A change would take away a channel's last, or the quorum that orders. */
+  | 'FABRIC_QUORUM'
+  /** A certificate has expired. */
+  | 'FABRIC_EXPIRED';
 
 /** What keeps a Fabric network from running. */
 export class FabricError extends Error {

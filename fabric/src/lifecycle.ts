@@ -2,7 +2,6 @@ import type { Binaries } from './binaries.ts';
 import { command } from './command.ts';
 import { FabricError } from './errors.ts';
 import type { CredentialFiles } from './msp.ts';
-import type { ChaincodePlan, NetworkPlan } from './plan.ts';
 
 /** An administrator of an organisation at one of its peers, with the `peer` command. */
 export interface Administrator {
@@ -19,15 +18,13 @@ export interface OrdererAccess {
   readonly roots: string;
 }
 
-interface Definition {
-  readonly administrators: readonly Administrator[];
-  readonly orderer: OrdererAccess;
-  /** By chaincode. */
-  readonly packageIds: ReadonlyMap<string, string>;
+/** What an orderer says of itself on a channel. */
+export interface OrdererStatus {
+  readonly relation: 'consenter' | 'follower' | 'config-tracker' | 'other';
+  readonly status: 'active' | 'onboarding' | 'inactive' | 'failed';
+  /** How many blocks it has. */
+  readonly height: number;
 }
-
-const SEQUENCE = '1';
-export const VERSION = '1';
 
 /** Joins an orderer to the channel; one that has joined stays. @throws FabricError FABRIC_COMMAND */
 export async function joinOrderer(
@@ -37,15 +34,10 @@ export async function joinOrderer(
   files: CredentialFiles & { readonly roots: string; readonly genesis: string },
   signal?: AbortSignal,
 ): Promise<void> {
-  const { certificate, privateKey, roots, genesis } = files;
+  const { genesis } = files;
   const said = await command(
     osnadmin,
-    [
-      'channel',
-      'join',
-      ...flags({ channelID: channel, 'config-block': genesis, 'orderer-address': address }),
-      ...flags({ 'ca-file': roots, 'client-cert': certificate, 'client-key': privateKey }),
-    ],
+    ['channel', 'join', ...flags({ 'config-block': genesis }), ...administration(channel, address, files)],
     { signal },
   );
   // Its exit code is 0 whatever the orderer answered.
@@ -56,45 +48,76 @@ export async function joinOrderer(
     );
 }
 
-/** How many blocks an orderer has. @throws FabricError FABRIC_COMMAND */
-export async function ordererHeight(
+/** Takes an orderer from the channel; one that is not on it stays so. @throws FabricError FABRIC_COMMAND */
+export async function leaveOrderer(
   { osnadmin }: Binaries,
   channel: string,
   address: string,
-  { certificate, privateKey, roots }: CredentialFiles & { readonly roots: string },
+  files: CredentialFiles & { readonly roots: string },
   signal?: AbortSignal,
-): Promise<number> {
-  const said = await command(
-    osnadmin,
-    [
-      'channel',
-      'list',
-      '--no-status',
-      ...flags({ channelID: channel, 'orderer-address': address }),
-      ...flags({ 'ca-file': roots, 'client-cert': certificate, 'client-key': privateKey }),
-    ],
-    { signal },
-  );
-  return heightIn(said, `orderer ${address}`);
+): Promise<void> {
+  const said = await command(osnadmin, ['channel', 'remove', ...administration(channel, address, files)], { signal });
+  if (!/Status: (204|404)/.test(said))
+    throw new FabricError(
+      'FABRIC_COMMAND',
+      `orderer ${address} does not leave ${channel}: ${said.trim().slice(0, 500)}`,
+    );
+}
+
+/** Undefined when it does not answer, or does not know the channel. */
+export async function ordererStatus(
+  { osnadmin }: Binaries,
+  channel: string,
+  address: string,
+  files: CredentialFiles & { readonly roots: string },
+  signal?: AbortSignal,
+): Promise<OrdererStatus | undefined> {
+  try {
+    const args = ['channel', 'list', '--no-status', ...administration(channel, address, files)];
+    const said = JSON.parse(await command(osnadmin, args, { signal })) as {
+      readonly consensusRelation?: OrdererStatus['relation'];
+      readonly status: OrdererStatus['status'];
+      readonly height: number;
+    };
+    const { consensusRelation: relation, status, height } = said;
+    return relation && { relation, status, height };
+  } catch {
+    signal?.throwIfAborted();
+    return undefined;
+  }
+}
+
+function administration(
+  channel: string,
+  address: string,
+  { certificate, privateKey, roots }: CredentialFiles & { readonly roots: string },
+): string[] {
+  return [
+    ...flags({ channelID: channel, 'orderer-address': address }),
+    ...flags({ 'ca-file': roots, 'client-cert': certificate, 'client-key': privateKey }),
+  ];
 }
 
 /** How many blocks of a channel a peer has. @throws FabricError FABRIC_COMMAND */
 export async function peerHeight(admin: Administrator, channel: string, signal?: AbortSignal): Promise<number> {
-  return heightIn(await peer(admin, ['channel', 'getinfo', '-c', channel], signal), `peer ${admin.address}`);
-}
-
-function heightIn(said: string, of: string): number {
+  const said = await peer(admin, ['channel', 'getinfo', '-c', channel], signal);
   const [, height] = /"height":\s*(\d+)/.exec(said) ?? [];
-  if (height === undefined) throw new FabricError('FABRIC_COMMAND', `${of} does not tell its height`);
+  if (height === undefined) throw new FabricError('FABRIC_COMMAND', `peer ${admin.address} does not tell its height`);
   return Number(height);
 }
 
-/** @throws FabricError FABRIC_COMMAND */
+/** Whether a peer has joined the channel. @throws FabricError FABRIC_COMMAND when it does not answer */
+export async function hasJoined(admin: Administrator, channel: string, signal?: AbortSignal): Promise<boolean> {
+  const said = await peer(admin, ['channel', 'list'], signal);
+  return said.split('\n').some((line) => line.trim() === channel);
+}
+
+/** Joins a peer to the channel; one that has joined stays. @throws FabricError FABRIC_COMMAND */
 export async function joinPeer(admin: Administrator, genesis: string, signal?: AbortSignal): Promise<void> {
   await unless(/already exists/, peer(admin, ['channel', 'join', '-b', genesis], signal));
 }
 
-/** @throws FabricError FABRIC_COMMAND */
+/** Installs a package at one peer; one that is there stays. @throws FabricError FABRIC_COMMAND */
 export async function installPackage(
   admin: Administrator,
   file: string,
@@ -106,48 +129,34 @@ export async function installPackage(
   await peer(admin, ['lifecycle', 'chaincode', 'install', file], signal);
 }
 
-/** Approves every chaincode for every organisation, then commits it. @throws FabricError FABRIC_COMMAND */
-export async function commitChaincodes(
-  { channel, chaincodes }: NetworkPlan,
-  definition: Definition,
+/** The package for which an organisation has approved a definition. @throws FabricError FABRIC_COMMAND */
+export async function approvalOf(
+  admin: Administrator,
+  channel: string,
+  name: string,
+  sequence: number,
   signal?: AbortSignal,
-): Promise<void> {
-  const { administrators, orderer, packageIds } = definition;
-  const [first] = administrators;
-  if (first === undefined) return;
-  const known = await peer(
-    first,
-    ['lifecycle', 'chaincode', 'querycommitted', '--channelID', channel, '--output', 'json'],
-    signal,
-  );
-  const ordering = ['-o', orderer.address, '--tls', '--cafile', orderer.roots];
-  const endorsing = administrators.flatMap(({ address, roots }) => [
-    '--peerAddresses',
-    address,
-    '--tlsRootCertFiles',
-    roots,
-  ]);
-  for (const chaincode of chaincodes) {
-    if (known.includes(`"name": "${chaincode.name}"`)) continue;
-    const terms = [...termsOf(channel, chaincode), ...ordering];
-    const packageId = packageIds.get(chaincode.name) ?? '';
-    await Promise.all(
-      administrators.map((admin) =>
-        unless(
-          /already been approved|unchanged content|attempted to redefine/,
-          peer(admin, ['lifecycle', 'chaincode', 'approveformyorg', '--package-id', packageId, ...terms], signal),
-        ),
-      ),
-    );
-    await peer(first, ['lifecycle', 'chaincode', 'commit', ...terms, ...endorsing], signal);
+): Promise<string | undefined> {
+  const args = ['queryapproved', ...flags({ channelID: channel, name, sequence: `${sequence}`, output: 'json' })];
+  try {
+    const { source } = JSON.parse(await lifecycle(admin, args, signal)) as Approval;
+    return source.Type.LocalPackage?.package_id;
+  } catch (error) {
+    if (isSaid(/could not fetch approved chaincode definition|channel '[^']*' not found/, error)) return undefined;
+    throw error;
   }
 }
 
-function termsOf(channel: string, { name, endorsement }: ChaincodePlan): string[] {
-  return flags({ channelID: channel, name, version: VERSION, sequence: SEQUENCE, 'signature-policy': endorsement });
+interface Approval {
+  readonly source: { readonly Type: { readonly LocalPackage?: { readonly package_id: string } } };
 }
 
-function flags(given: Readonly<Record<string, string>>): string[] {
+/** A command of the chaincode lifecycle. @throws FabricError FABRIC_COMMAND */
+export function lifecycle(admin: Administrator, args: readonly string[], signal?: AbortSignal): Promise<string> {
+  return peer(admin, ['lifecycle', 'chaincode', ...args], signal);
+}
+
+export function flags(given: Readonly<Record<string, string>>): string[] {
   return Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
@@ -160,7 +169,11 @@ async function unless(done: RegExp, work: Promise<string>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    const { cause } = error as { readonly cause?: { readonly stderr?: string } };
-    if (!(error instanceof FabricError) || !done.test(cause?.stderr ?? '')) throw error;
+    if (!isSaid(done, error)) throw error;
   }
+}
+
+function isSaid(pattern: RegExp, error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly stderr?: string } };
+  return error instanceof FabricError && pattern.test(cause?.stderr ?? '');
 }

@@ -1,39 +1,28 @@
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type Tls } from '@yilian/ledger';
 import type { Binaries } from './binaries.ts';
-import { setRevocationLists } from './channel-config.ts';
-import { updateChannel } from './channel-update.ts';
+import { committedDefinitions, definitionSteps } from './chaincode.ts';
+import { type Change, type ChangeOptions, perform } from './change.ts';
+import { membersOf, setRevocationLists } from './channel-config.ts';
 import { command } from './command.ts';
 import { configtx, PROFILE } from './configtx.ts';
+import { readConfiguration, reconfigurationStep } from './configuration.ts';
 import { FabricError } from './errors.ts';
+import { everywhere } from './everywhere.ts';
 import { readIfThere, write, writeYaml } from './files.ts';
-import {
-  type Administrator,
-  commitChaincodes,
-  installPackage,
-  joinOrderer,
-  joinPeer,
-  type OrdererAccess,
-  ordererHeight,
-  peerHeight,
-  VERSION,
-} from './lifecycle.ts';
+import { installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
+import { admit, dismiss } from './membership.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
 import { ordererConfig } from './orderer-config.ts';
-import { type BuilderConfig, type ContractPackage, contractPackage } from './package.ts';
-import { administratorConfig, BUILDER_VARIABLE, peerConfig } from './peer-config.ts';
-import {
-  addressOf,
-  type Endpoint,
-  type NetworkPlan,
-  type OrdererPlan,
-  type OrganisationPlan,
-  type PeerPlan,
-} from './plan.ts';
+import { addOrderer, removeOrderer } from './ordering.ts';
+import type { BuilderConfig } from './package.ts';
+import { administratorConfig, peerConfig } from './peer-config.ts';
+import { addressOf, type NetworkPlan, type OrdererPlan, type OrganisationPlan, type PeerPlan } from './plan.ts';
+import { Site } from './site.ts';
 
 /** A process of a network. */
 export interface NodeProgram {
@@ -62,6 +51,8 @@ export interface PeerAccess {
 const CONTRACT_MAIN = fileURLToPath(new URL('./contract-main.ts', import.meta.url));
 const READY_MS = 60_000;
 const POLL_MS = 200;
+/** What the builder's `build` reads. */
+const BUILDER_VARIABLE = 'CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG';
 /** Every contract of fabric-contract-api answers it. */
 const METADATA = 'org.hyperledger.fabric:GetMetadata';
 
@@ -71,10 +62,7 @@ const METADATA = 'org.hyperledger.fabric:GetMetadata';
  */
 export class FabricNetwork {
   readonly plan: NetworkPlan;
-  readonly #folder: string;
-  readonly #binaries: Binaries;
-  /** By chaincode. */
-  readonly #packages: ReadonlyMap<string, ContractPackage>;
+  readonly #site: Site;
 
   /** Writes what the processes need: certificates, configurations, the genesis block. @throws FabricError FABRIC_COMMAND */
   static async prepare(plan: NetworkPlan, folder: string, binaries: Binaries): Promise<FabricNetwork> {
@@ -88,9 +76,7 @@ export class FabricNetwork {
 
   private constructor(plan: NetworkPlan, folder: string, binaries: Binaries) {
     this.plan = plan;
-    this.#folder = folder;
-    this.#binaries = binaries;
-    this.#packages = new Map(plan.chaincodes.map(({ name }) => [name, contractPackage(name, VERSION)]));
+    this.#site = new Site(plan, folder, binaries);
   }
 
   /** Orderers, contract servers and peers. */
@@ -105,83 +91,86 @@ export class FabricNetwork {
 
   /** Joins the nodes that run, installs, approves and commits the contracts. @throws FabricError FABRIC_COMMAND */
   async found(signal?: AbortSignal): Promise<void> {
-    const packageIds = new Map([...this.#packages].map(([name, { id }]) => [name, id]));
-    const wanted = [...packageIds.values()].join('\n');
+    const wanted = this.#site.packages.map(({ id }) => id).join('\n');
     if (readIfThere(this.#founded) === wanted) return;
-    const { organisations, orderers, channel } = this.plan;
+    const { organisations, orderers, chaincodes, channel } = this.plan;
     const genesis = this.#path('genesis.block');
     await Promise.all(
-      orderers.map((orderer) => {
-        const { certificate, privateKey, roots } = this.#administratorTls(orderer.mspId);
-        const files = { certificate, privateKey, roots, genesis };
-        return joinOrderer(this.#binaries, channel, addressOf(orderer.admin), files, signal);
+      orderers.map(({ mspId, admin }) => {
+        const files = { ...this.#site.administratorTls(mspId), genesis };
+        return joinOrderer(this.#site.binaries, channel, addressOf(admin), files, signal);
       }),
-    );
-    const everyPeer = organisations.flatMap((organisation) =>
-      organisation.peers.map((peer) => ({ organisation, peer })),
     );
     await Promise.all(
-      everyPeer.map(async ({ organisation, peer }) => {
-        const administrator = this.#administrator(organisation, peer);
-        await joinPeer(administrator, genesis, signal);
-        if (organisation.contracts === undefined) return;
-        for (const [name, packageId] of packageIds)
-          await installPackage(administrator, this.#packageFile(name), packageId, signal);
-      }),
+      organisations.flatMap((organisation) =>
+        this.#site.administrators(organisation).map(async (administrator) => {
+          await joinPeer(administrator, genesis, signal);
+          if (organisation.contracts === undefined) return;
+          for (const each of this.#site.packages)
+            await installPackage(administrator, this.#site.packageFile(each), each.id, signal);
+        }),
+      ),
     );
-    await commitChaincodes(
-      this.plan,
-      {
-        administrators: organisations
-          .filter(({ contracts }) => contracts !== undefined)
-          .flatMap((organisation) =>
-            organisation.peers.slice(0, 1).map((peer) => this.#administrator(organisation, peer)),
-          ),
-        orderer: this.#anyOrderer(),
-        packageIds,
-      },
-      signal,
-    );
+    const [endorsing] = organisations.filter(({ contracts }) => contracts !== undefined);
+    if (endorsing !== undefined) {
+      const committed = await committedDefinitions(channel, this.#site.administrator(endorsing.mspId), signal);
+      const members = organisations.map(({ mspId }) => mspId);
+      for (const chaincode of chaincodes.filter(({ name }) => committed.every((each) => each.name !== name)))
+        await perform(await definitionSteps(this.#site, chaincode, members, { signal }), { signal });
+    }
     write(this.#founded, wanted);
+  }
+
+  /** Takes an organisation into the channel: see `membership.ts`. */
+  admit(mspId: string, options: ChangeOptions = {}): Promise<Change> {
+    return admit(this.#site, mspId, options);
+  }
+
+  /** Takes an organisation out of the channel: see `membership.ts`. */
+  dismiss(mspId: string, options: ChangeOptions = {}): Promise<Change> {
+    return dismiss(this.#site, mspId, options);
+  }
+
+  /** Makes an orderer that runs a consenter: see `ordering.ts`. */
+  addOrderer(name: string, options: ChangeOptions = {}): Promise<Change> {
+    return addOrderer(this.#site, name, options);
+  }
+
+  /** Removes a consenter: see `ordering.ts`. */
+  removeOrderer(name: string, options: ChangeOptions = {}): Promise<Change> {
+    return removeOrderer(this.#site, name, options);
+  }
+
+  /**
+   * Puts the planned version and policy of a chaincode in force. Contract servers of the planned version have to run at
+   * those who approve; those of the one before are needed until this returns.
+   * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY; FABRIC_APPROVALS when too few approve, naming who does not
+   */
+  async upgrade(chaincode: string, options: ChangeOptions = {}): Promise<Change> {
+    const planned = this.plan.chaincodes.find(({ name }) => name === chaincode);
+    if (planned === undefined)
+      throw new FabricError('FABRIC_UNPLANNED', `${chaincode} is no chaincode of ${this.plan.channel}`);
+    const members = membersOf(await readConfiguration(this.#site, { signal: options.signal }));
+    const change = await perform(await definitionSteps(this.#site, planned, members, options), options);
+    if (options.dryRun !== true) await everywhere(this.#site, members, options.signal);
+    return change;
   }
 
   /** Puts revocation lists (PEM) of an organisation in force, as its administrator may. @throws FabricError FABRIC_COMMAND */
   async revoke(mspId: string, crls: readonly string[], signal?: AbortSignal): Promise<void> {
-    const organisation = this.#organisation(mspId);
-    const [peer] = organisation.peers;
-    if (peer === undefined) throw new Error(`${mspId} has no peer`);
-    await updateChannel(this.#binaries, this.#folder, {
-      channel: this.plan.channel,
-      orderer: this.#anyOrderer(),
-      administrators: [this.#administrator(organisation, peer)],
-      change: (config) => setRevocationLists(config, mspId, crls),
-      signal,
-    });
-    await this.#everywhere(signal);
-  }
-
-  /** Returns when every peer has every block there is now. @throws FabricError FABRIC_NOT_READY */
-  async #everywhere(signal?: AbortSignal): Promise<void> {
-    const { channel, orderers, organisations } = this.plan;
-    const heights = await Promise.allSettled(
-      orderers.map(({ mspId, admin }) =>
-        ordererHeight(this.#binaries, channel, addressOf(admin), this.#administratorTls(mspId), signal),
-      ),
+    const config = await readConfiguration(this.#site, { signal });
+    const step = reconfigurationStep(
+      this.#site,
+      config,
+      {
+        what: `revocation lists of ${mspId}`,
+        parts: [{ mspId }],
+        change: (each) => setRevocationLists(each, mspId, crls),
+      },
+      { consenting: [mspId], signal },
     );
-    const height = Math.max(...heights.map((each) => (each.status === 'fulfilled' ? each.value : 0)));
-    const deadline = Date.now() + READY_MS;
-    await Promise.all(
-      organisations.flatMap((organisation) =>
-        organisation.peers.map(async (peer) => {
-          const administrator = this.#administrator(organisation, peer);
-          while ((await peerHeight(administrator, channel, signal)) < height) {
-            if (Date.now() > deadline)
-              throw new FabricError('FABRIC_NOT_READY', `${peer.name} of ${organisation.mspId} lags behind ${channel}`);
-            await delay(POLL_MS, undefined, { signal });
-          }
-        }),
-      ),
-    );
+    await perform(step, { signal });
+    await everywhere(this.#site, membersOf(config), signal);
   }
 
   /** Returns when every organisation endorses every chaincode. @throws FabricError FABRIC_NOT_READY */
@@ -240,12 +229,8 @@ export class FabricNetwork {
     return this.#path('founded');
   }
 
-  #packageFile(name: string): string {
-    return this.#path('contracts', `${name}.tar.gz`);
-  }
-
   #path(...parts: readonly string[]): string {
-    return join(this.#folder, ...parts);
+    return this.#site.path(...parts);
   }
 
   #writeOrganisations(): void {
@@ -258,15 +243,13 @@ export class FabricNetwork {
       if (contracts === undefined) continue;
       const hosts = [...new Set(Object.values(contracts).map(({ host }) => host))];
       const tls = writeTls(join(folder, 'contracts/tls'), organisation, `contracts.${mspId}`, 'client', hosts);
-      const chaincodes = this.plan.chaincodes.map(({ name, module }) => ({
-        module,
-        packageId: this.#packages.get(name)?.id ?? '',
-        address: addressOf(contracts[name] as Endpoint),
-      }));
-      const config: ContractServerConfig = { chaincodes, tls };
-      write(join(folder, 'contracts/contracts.json'), JSON.stringify(config, null, 2));
+      for (const { file, packages } of this.#site.served(organisation)) {
+        const chaincodes = packages.map(({ module, id, address }) => ({ module, packageId: id, address }));
+        const config: ContractServerConfig = { chaincodes, tls };
+        write(file, JSON.stringify(config, null, 2));
+      }
     }
-    for (const [name, { bytes }] of this.#packages) write(this.#packageFile(name), bytes);
+    for (const each of this.#site.packages) write(this.#site.packageFile(each), each.bytes);
   }
 
   #writeOrderers(): void {
@@ -274,7 +257,7 @@ export class FabricNetwork {
     for (const orderer of this.plan.orderers) {
       const { name, mspId, endpoint } = orderer;
       const folder = this.#path('orderers', name);
-      const organisation = this.#organisation(mspId);
+      const organisation = this.#site.organisation(mspId);
       const msp = writeLocalMsp(join(folder, 'msp'), organisation, { commonName: `${name}.${mspId}`, role: 'orderer' });
       const tls = writeTls(join(folder, 'tls'), organisation, `${name}.${mspId}`, 'orderer', [endpoint.host]);
       const data = join(folder, 'data');
@@ -284,7 +267,6 @@ export class FabricNetwork {
   }
 
   #writePeers(): void {
-    const builder = this.#writeBuilder();
     for (const organisation of this.plan.organisations) {
       const { mspId } = organisation;
       for (const peer of organisation.peers) {
@@ -294,6 +276,7 @@ export class FabricNetwork {
         const tls = writeTls(join(folder, 'tls'), organisation, commonName, 'peer', [peer.endpoint.host]);
         const data = join(folder, 'data');
         mkdirSync(data, { recursive: true, mode: 0o700 });
+        const builder = this.#writeBuilder(join(folder, 'builder'), organisation, tls);
         writeYaml(join(folder, 'core.yaml'), peerConfig(organisation, peer, { msp, tls, data, builder }));
         const admin = this.#path('organisations', mspId, 'admin/msp');
         const config = administratorConfig(mspId, admin, addressOf(peer.endpoint), tls.roots);
@@ -302,33 +285,46 @@ export class FabricNetwork {
     }
   }
 
-  /** Fabric wants its builder's programs under other names than it ships them. */
-  #writeBuilder(): string {
-    const builder = this.#path('builder');
-    mkdirSync(join(builder, 'bin'), { recursive: true, mode: 0o700 });
-    for (const step of ['detect', 'build', 'release'] as const) {
-      try {
-        symlinkSync(this.#binaries[`ccaas_${step}`], join(builder, 'bin', step));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
+  /**
+   * Fabric wants its builder's programs under other names than it ships them. What `build` fills into a package it is
+   * told anew each time, so that a peer that runs learns the address of a new contract server.
+   */
+  #writeBuilder(
+    folder: string,
+    organisation: OrganisationPlan,
+    tls: CredentialFiles & { readonly roots: string },
+  ): string {
+    const { ccaas_build, ccaas_detect, ccaas_release } = this.#site.binaries;
+    for (const [step, program] of [
+      ['detect', ccaas_detect],
+      ['release', ccaas_release],
+    ] as const) {
+      mkdirSync(join(folder, 'bin'), { recursive: true, mode: 0o700 });
+      rmSync(join(folder, 'bin', step), { force: true });
+      symlinkSync(program, join(folder, 'bin', step));
     }
-    return builder;
+    const packages = this.#site.served(organisation).flatMap((server) => server.packages);
+    const config: BuilderConfig = {
+      addresses: Object.fromEntries(packages.map(({ label, address }) => [label, address])),
+      roots: readFileSync(tls.roots, 'utf8'),
+      certificate: readFileSync(tls.certificate, 'utf8'),
+      privateKey: readFileSync(tls.privateKey, 'utf8'),
+    };
+    const file = write(join(folder, 'config.json'), JSON.stringify(config));
+    const variable = `${BUILDER_VARIABLE}="$(cat ${quoted(file)})"`;
+    write(join(folder, 'bin/build'), `#!/bin/sh\n${variable} exec ${quoted(ccaas_build)} "$@"\n`);
+    chmodSync(join(folder, 'bin/build'), 0o700);
+    return folder;
   }
 
   async #writeGenesis(): Promise<void> {
     const block = this.#path('genesis.block');
     if (readIfThere(block) !== undefined) return;
     const folder = this.#path('genesis');
-    const files = {
-      msp: (mspId: string) => this.#path('organisations', mspId, 'msp'),
-      identity: ({ name }: OrdererPlan) => this.#path('orderers', name, 'msp/signcerts/cert.pem'),
-      tls: ({ name }: OrdererPlan) => this.#path('orderers', name, 'tls/cert.pem'),
-    };
-    writeYaml(join(folder, 'configtx.yaml'), configtx(this.plan, files));
+    writeYaml(join(folder, 'configtx.yaml'), configtx(this.plan, this.#site.genesisFiles()));
     const fresh = `${block}.new`;
     await command(
-      this.#binaries.configtxgen,
+      this.#site.binaries.configtxgen,
       ['-profile', PROFILE, '-channelID', this.plan.channel, '-outputBlock', fresh],
       { config: folder },
     );
@@ -338,73 +334,35 @@ export class FabricNetwork {
   #orderer({ name, endpoint }: OrdererPlan): NodeProgram {
     return {
       name: `orderer/${name}`,
-      command: this.#binaries.orderer,
+      command: this.#site.binaries.orderer,
       args: [],
       env: { FABRIC_CFG_PATH: this.#path('orderers', name), FABRIC_LOGGING_SPEC: 'warn' },
       ready: endpoint.port,
     };
   }
 
-  #contracts({ mspId, contracts }: OrganisationPlan): readonly NodeProgram[] {
-    if (contracts === undefined) return [];
-    const config = this.#path('organisations', mspId, 'contracts/contracts.json');
-    const args = [CONTRACT_MAIN, config];
-    return [{ name: `contracts/${mspId}`, command: process.execPath, args, env: {}, ready: 'line' }];
+  #contracts(organisation: OrganisationPlan): readonly NodeProgram[] {
+    return this.#site.served(organisation).map(({ name, file }) => ({
+      name,
+      command: process.execPath,
+      args: [CONTRACT_MAIN, file],
+      env: {},
+      ready: 'line',
+    }));
   }
 
-  #peer({ mspId, contracts }: OrganisationPlan, { name, endpoint }: PeerPlan): NodeProgram {
-    const folder = this.#path('organisations', mspId, 'peers', name);
-    const pem = (file: string) => readFileSync(join(folder, 'tls', file), 'utf8');
-    const builder: BuilderConfig | undefined = contracts && {
-      addresses: Object.fromEntries(Object.entries(contracts).map(([chaincode, at]) => [chaincode, addressOf(at)])),
-      roots: pem('roots.pem'),
-      certificate: pem('cert.pem'),
-      privateKey: pem('key.pem'),
-    };
+  #peer({ mspId }: OrganisationPlan, { name, endpoint }: PeerPlan): NodeProgram {
     return {
       name: `peer/${mspId}/${name}`,
-      command: this.#binaries.peer,
+      command: this.#site.binaries.peer,
       args: ['node', 'start'],
-      env: {
-        FABRIC_CFG_PATH: folder,
-        FABRIC_LOGGING_SPEC: 'warn',
-        ...(builder !== undefined && { [BUILDER_VARIABLE]: JSON.stringify(builder) }),
-      },
+      env: { FABRIC_CFG_PATH: this.#path('organisations', mspId, 'peers', name), FABRIC_LOGGING_SPEC: 'warn' },
       ready: endpoint.port,
     };
   }
+}
 
-  #administrator({ mspId }: OrganisationPlan, peer: PeerPlan): Administrator {
-    const folder = this.#path('organisations', mspId, 'peers', peer.name);
-    return {
-      program: this.#binaries.peer,
-      config: join(folder, 'admin'),
-      address: addressOf(peer.endpoint),
-      roots: join(folder, 'tls/roots.pem'),
-    };
-  }
-
-  #administratorTls(mspId: string): CredentialFiles & { readonly roots: string } {
-    const folder = this.#path('organisations', mspId, 'admin/tls');
-    return {
-      certificate: join(folder, 'cert.pem'),
-      privateKey: join(folder, 'key.pem'),
-      roots: join(folder, 'roots.pem'),
-    };
-  }
-
-  #anyOrderer(): OrdererAccess {
-    const [orderer] = this.plan.orderers;
-    if (orderer === undefined) throw new Error(`${this.plan.channel} has no orderer`);
-    return {
-      address: addressOf(orderer.endpoint),
-      roots: this.#path('organisations', orderer.mspId, 'admin/tls/roots.pem'),
-    };
-  }
-
-  #organisation(mspId: string): OrganisationPlan {
-    const found = this.plan.organisations.find((organisation) => organisation.mspId === mspId);
-    if (found === undefined) throw new Error(`${mspId} is no organisation of ${this.plan.channel}`);
-    return found;
-  }
+/** As one word of a shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

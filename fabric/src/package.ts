@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { createTar } from 'nanotar';
+import { labelOf } from './plan.ts';
 
 /** An installable package of contracts that run as a service. */
 export interface ContractPackage {
+  /** `chaincode_version`. */
+  readonly label: string;
   /** `label:hash`, as Fabric computes it. */
   readonly id: string;
   readonly bytes: Uint8Array;
@@ -14,9 +17,9 @@ export interface ContractPackage {
  * are filled in by each peer's builder ({@link BuilderConfig}), so no key lies in the package.
  */
 export function contractPackage(name: string, version: string): ContractPackage {
-  const label = `${name}_${version}`;
+  const label = labelOf(name, version);
   const connection = {
-    address: `{{index .addresses "${name}"}}`,
+    address: `{{index .addresses "${label}"}}`,
     dial_timeout: '10s',
     tls_required: true,
     client_auth_required: true,
@@ -28,12 +31,12 @@ export function contractPackage(name: string, version: string): ContractPackage 
     'metadata.json': JSON.stringify({ type: 'ccaas', label }),
     'code.tar.gz': archive({ 'connection.json': JSON.stringify(connection) }),
   });
-  return { id: `${label}:${createHash('sha256').update(bytes).digest('hex')}`, bytes };
+  return { label, id: `${label}:${createHash('sha256').update(bytes).digest('hex')}`, bytes };
 }
 
 /** What a peer's builder fills into a package: how this peer reaches its organisation's contract server. The rest is PEM. */
 export interface BuilderConfig {
-  /** `host:port` by chaincode. */
+  /** `host:port` by package label. */
   readonly addresses: Readonly<Record<string, string>>;
   readonly roots: string;
   readonly certificate: string;

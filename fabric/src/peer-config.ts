@@ -10,8 +10,6 @@ export interface PeerFiles {
 }
 
 const MAX_MESSAGE_BYTES = 104_857_600;
-/** How the peer tells its builder where its organisation's contract server is, and by which key it goes there. */
-export const BUILDER_VARIABLE = 'CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG';
 
 /** `core.yaml` of a peer. */
 export function peerConfig({ mspId, peers }: OrganisationPlan, peer: PeerPlan, files: PeerFiles): object {
@@ -75,7 +73,7 @@ export function peerConfig({ mspId, peers }: OrganisationPlan, peer: PeerPlan, f
     // No Docker: contracts are services.
     vm: { endpoint: '' },
     chaincode: {
-      externalBuilders: [{ name: 'ccaas', path: builder, propagateEnvironment: [BUILDER_VARIABLE] }],
+      externalBuilders: [{ name: 'ccaas', path: builder }],
       installTimeout: '60s',
       startuptimeout: '60s',
       executetimeout: '30s',

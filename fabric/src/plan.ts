@@ -11,7 +11,10 @@ export interface OrganisationPlan {
   readonly mspId: string;
   readonly authority: Authority;
   readonly tlsAuthority: Authority;
-  /** Where its contract server serves each chaincode. Left out for an organisation that does not endorse. */
+  /**
+   * Where its contract servers serve each chaincode: by its name or, for one version of it alone, by `name_version`, so
+   * that two versions can be served side by side. Left out for an organisation that does not endorse.
+   */
   readonly contracts?: Readonly<Record<string, Endpoint>>;
   readonly peers: readonly PeerPlan[];
 }
@@ -48,6 +51,10 @@ export interface ChaincodePlan {
   readonly endorsement: string;
   /** URL of the module whose `contracts` are its contracts. */
   readonly module: string;
+  /** Of the definition and its package. Default: `1`. */
+  readonly version?: string;
+  /** What is still served until the version above is committed everywhere. */
+  readonly previous?: { readonly version: string; readonly module: string } | undefined;
 }
 
 /** One Fabric network of one channel. */
@@ -62,4 +69,22 @@ export interface NetworkPlan {
 
 export function addressOf({ host, port }: Endpoint): string {
   return `${host}:${port}`;
+}
+
+const FIRST_VERSION = '1';
+
+/** The version of a chaincode that is wanted. */
+export function versionOf({ version = FIRST_VERSION }: ChaincodePlan): string {
+  return version;
+}
+
+/** What is to be served of a chaincode, the wanted version first. */
+export function versionsOf(chaincode: ChaincodePlan): readonly { readonly version: string; readonly module: string }[] {
+  const { module, previous } = chaincode;
+  return [{ version: versionOf(chaincode), module }, ...(previous === undefined ? [] : [previous])];
+}
+
+/** What a package of a chaincode's version is called. */
+export function labelOf(name: string, version: string): string {
+  return `${name}_${version}`;
 }

@@ -1,0 +1,157 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ApplicationPolicy, type CommittedDefinition, isPolicy } from './chaincode-definition.ts';
+import { type ChangeOptions, majorityOf, requireConsent, type Step } from './change.ts';
+import { command } from './command.ts';
+import { FabricError } from './errors.ts';
+import { type Administrator, approvalOf, flags, hasJoined, installPackage, lifecycle } from './lifecycle.ts';
+import { type ChaincodePlan, versionOf } from './plan.ts';
+import type { Site } from './site.ts';
+
+const APPROVED_MS = 30_000;
+const POLL_MS = 100;
+
+/** Every committed definition of the channel. @throws FabricError FABRIC_COMMAND */
+export async function committedDefinitions(
+  channel: string,
+  administrator: Administrator,
+  signal?: AbortSignal,
+): Promise<readonly CommittedDefinition[]> {
+  const said = await lifecycle(administrator, ['querycommitted', '--channelID', channel, '--output', 'json'], signal);
+  const { chaincode_definitions = [] } = JSON.parse(said) as { chaincode_definitions?: CommittedDefinition[] };
+  return chaincode_definitions;
+}
+
+/**
+ * The steps that bring a chaincode's definition to what is planned: installed, approved, and committed as the next
+ * sequence where version or policy differ from what is committed. Where they do not, only organisations that have not
+ * yet approved do so.
+ * @param members the organisations that use the channel, or will when the steps are done
+ * @throws FabricError FABRIC_COMMAND; its steps FABRIC_APPROVALS when too few approve, naming who does not
+ */
+export async function definitionSteps(
+  site: Site,
+  chaincode: ChaincodePlan,
+  members: readonly string[],
+  { consenting = members, signal }: ChangeOptions,
+): Promise<readonly Step[]> {
+  const { channel } = site.plan;
+  const { name, endorsement } = chaincode;
+  const version = versionOf(chaincode);
+  const planned = site.package(name);
+  const endorsing = site.plan.organisations.filter(
+    ({ mspId, contracts }) => contracts !== undefined && members.includes(mspId),
+  );
+  const approving = endorsing.filter(({ mspId }) => consenting.includes(mspId)).map(({ mspId }) => mspId);
+  const reader = await readerOf(site, approving, signal);
+  if (reader === undefined) return [];
+  const committed = (await committedDefinitions(channel, reader, signal)).find((each) => each.name === name);
+  const isCommitted =
+    committed !== undefined &&
+    committed.version === version &&
+    isPolicy(await decodedPolicy(site, committed.validation_parameter, signal), endorsement);
+  const sequence = isCommitted ? committed.sequence : (committed?.sequence ?? 0) + 1;
+  const terms = flags({ channelID: channel, name, version, sequence: `${sequence}`, 'signature-policy': endorsement });
+  const definition = `${name} ${version} as sequence ${sequence}`;
+
+  const approve = async (mspId: string): Promise<void> => {
+    const organisation = site.organisation(mspId);
+    for (const each of site.administrators(organisation))
+      await installPackage(each, site.packageFile(planned), planned.id, signal);
+    const ordering = await orderingFlags(site, signal);
+    const args = ['approveformyorg', '--package-id', planned.id, ...terms, ...ordering];
+    await lifecycle(site.administrator(mspId), args, signal);
+  };
+  const agreed = isCommitted ? members : await agreedTo(reader, terms, signal);
+  const approvals = await Promise.all(
+    approving.map(async (mspId) => {
+      const approval = await approvalOf(site.administrator(mspId), channel, name, sequence, signal);
+      const done = approval === planned.id && agreed.includes(mspId);
+      return done ? [] : [{ what: `${mspId} installs and approves ${definition}`, mspId }];
+    }),
+  );
+  const toApprove = approvals.flat();
+  const steps: Step[] = [];
+  if (toApprove.length > 0)
+    steps.push({
+      what: toApprove.map(({ what }) => what).join('; '),
+      run: async () => {
+        await Promise.all(toApprove.map(({ mspId }) => approve(mspId)));
+      },
+    });
+  if (isCommitted) return steps;
+  const consent = majorityOf(members);
+  const commit = async (): Promise<void> => {
+    const approved = await approvedBy(site, reader, terms, approving, signal);
+    requireConsent('FABRIC_APPROVALS', `${definition} on ${channel}`, consent, approved);
+    // Only what this machine administers can be asked to endorse.
+    const endorsers = approving.filter((mspId) => approved.includes(mspId)).map((mspId) => site.administrator(mspId));
+    const peers = endorsers.flatMap(({ address, roots }) => ['--peerAddresses', address, '--tlsRootCertFiles', roots]);
+    await lifecycle(reader, ['commit', ...terms, ...(await orderingFlags(site, signal)), ...peers], signal);
+  };
+  return [
+    ...steps,
+    { what: `${definition} is committed, endorsed by ${endorsement}`, consents: [consent], run: commit },
+  ];
+}
+
+/** An administrator at a peer that is on the channel. */
+async function readerOf(
+  site: Site,
+  mspIds: readonly string[],
+  signal?: AbortSignal,
+): Promise<Administrator | undefined> {
+  for (const mspId of mspIds) {
+    const administrator = site.administrator(mspId);
+    if (await hasJoined(administrator, site.plan.channel, signal)) return administrator;
+  }
+  return undefined;
+}
+
+/** Who has approved, when the reader's peer knows of all that have just done so. */
+async function approvedBy(
+  site: Site,
+  reader: Administrator,
+  terms: readonly string[],
+  expected: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const deadline = Date.now() + APPROVED_MS;
+  for (;;) {
+    const agreed = await agreedTo(reader, terms, signal);
+    if (expected.every((mspId) => agreed.includes(mspId))) return agreed;
+    if (Date.now() > deadline)
+      throw new FabricError('FABRIC_NOT_READY', `approvals do not reach a peer of ${site.plan.channel}`);
+    await delay(POLL_MS, undefined, { signal });
+  }
+}
+
+/** Who has approved of the terms, as a peer knows it. */
+async function agreedTo(
+  reader: Administrator,
+  terms: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const said = await lifecycle(reader, ['checkcommitreadiness', ...terms, '--output', 'json'], signal);
+  const { approvals } = JSON.parse(said) as { readonly approvals: Readonly<Record<string, boolean>> };
+  return Object.keys(approvals).filter((mspId) => approvals[mspId] === true);
+}
+
+async function orderingFlags(site: Site, signal?: AbortSignal): Promise<readonly string[]> {
+  const { address, roots } = (await site.consenter(signal)).access;
+  return ['-o', address, '--tls', '--cafile', roots];
+}
+
+async function decodedPolicy(site: Site, base64: string, signal?: AbortSignal): Promise<ApplicationPolicy> {
+  const work = await mkdtemp(join(site.folder, 'policy-'));
+  try {
+    const [input, output] = [join(work, 'policy.pb'), join(work, 'policy.json')];
+    await writeFile(input, Buffer.from(base64, 'base64'));
+    const decode = ['proto_decode', '--type', 'protos.ApplicationPolicy', '--input', input, '--output', output];
+    await command(site.binaries.configtxlator, decode, { signal });
+    return JSON.parse(await readFile(output, 'utf8')) as ApplicationPolicy;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}

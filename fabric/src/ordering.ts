@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
+import { membersOf } from './channel-config.ts';
+import { readConfiguration, reconfigurationStep } from './configuration.ts';
+import { type Consenter, consentersOf, partsFor, putConsenter, removeConsenter } from './consenters.ts';
+import { FabricError } from './errors.ts';
+import { everywhere } from './everywhere.ts';
+import { joinOrderer, leaveOrderer } from './lifecycle.ts';
+import { entryOf } from './membership.ts';
+import { addressOf, type OrdererPlan } from './plan.ts';
+import type { Site } from './site.ts';
+
+const SETTLED_MS = 60_000;
+const POLL_MS = 100;
+
+/**
+ * Makes an orderer that runs a consenter of the channel, its organisation one that orders where it is not, and returns
+ * when it orders with the others. One at a time: Fabric refuses another before that.
+ * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY FABRIC_UNPLANNED FABRIC_SIGNATURES
+ */
+export async function addOrderer(site: Site, name: string, options: ChangeOptions): Promise<Change> {
+  const { signal } = options;
+  const { channel } = site.plan;
+  const orderer = site.orderer(name);
+  const { mspId, admin } = orderer;
+  const config = await readConfiguration(site, { signal, without: [name] });
+  const consenter = consenterOf(site, orderer);
+  const group = await entryOf(site, mspId, signal);
+  const entry = reconfigurationStep(
+    site,
+    config,
+    {
+      what: `${name} of ${mspId} becomes a consenter of ${channel}`,
+      parts: partsFor(config, consenter),
+      change: (each) => putConsenter(each, consenter, group),
+      without: [name],
+    },
+    options,
+  );
+  const joining: Step = {
+    what: `${name} joins ${channel}`,
+    run: async () => {
+      const genesis = site.path('orderers', name, 'join.block');
+      const now = await readConfiguration(site, { signal, without: [name], block: genesis });
+      const files = { ...site.administratorTls(mspId), genesis };
+      await joinOrderer(site.binaries, channel, addressOf(admin), files, signal);
+      await settled(site, consentersOf(now).length, [name], signal);
+      await everywhere(site, membersOf(now), signal);
+    },
+  };
+  const status = await site.status(orderer, signal);
+  const orders = entry.length === 0 && status?.relation === 'consenter' && status.status === 'active';
+  return perform([...entry, ...(orders ? [] : [joining])], options);
+}
+
+/**
+ * Removes a consenter, which may run or not, and returns when the others order without it; its process may then be
+ * stopped. A submit that fails meanwhile, because the leader went, is to be retried.
+ * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY FABRIC_UNPLANNED FABRIC_SIGNATURES; FABRIC_QUORUM when too few would be left
+ */
+export async function removeOrderer(site: Site, name: string, options: ChangeOptions): Promise<Change> {
+  const { signal } = options;
+  const { channel } = site.plan;
+  const orderer = site.orderer(name);
+  const { mspId, admin } = orderer;
+  const config = await readConfiguration(site, { signal, without: [name] });
+  const consenter = consenterOf(site, orderer);
+  const entry = reconfigurationStep(
+    site,
+    config,
+    {
+      what: `${name} of ${mspId} is no longer a consenter of ${channel}`,
+      parts: partsFor(config, consenter),
+      change: (each) => removeConsenter(each, consenter),
+      without: [name],
+    },
+    options,
+  );
+  const leaving: Step = {
+    what: `${name} leaves ${channel}`,
+    run: async () => {
+      const now = await readConfiguration(site, { signal, without: [name] });
+      await settled(site, consentersOf(now).length, [], signal, [name]);
+      await leaveOrderer(site.binaries, channel, addressOf(admin), site.administratorTls(mspId), signal);
+      await everywhere(site, membersOf(now), signal);
+    },
+  };
+  const there = (await site.status(orderer, signal)) !== undefined;
+  return perform([...entry, ...(there ? [leaving] : [])], options);
+}
+
+/** An orderer as it is planned, with the certificates it has now. */
+function consenterOf(site: Site, orderer: OrdererPlan): Consenter {
+  const files = site.genesisFiles();
+  const { mspId, endpoint } = orderer;
+  const [identity, tls] = [files.identity(orderer), files.tls(orderer)].map((file) => readFileSync(file, 'utf8'));
+  return { ...endpoint, mspId, identity: identity ?? '', tls: tls ?? '' };
+}
+
+/**
+ * Returns when these orderers are consenters as far along as the others, and, with Raft, when there is a leader of as
+ * many as the channel names; with orderers named, one that is connected to all of them.
+ */
+async function settled(
+  site: Site,
+  size: number,
+  names: readonly string[],
+  signal?: AbortSignal,
+  without: readonly string[] = [],
+): Promise<void> {
+  const { channel, consensus, orderers } = site.plan;
+  const others = orderers.filter(({ name }) => !without.includes(name));
+  const deadline = Date.now() + SETTLED_MS;
+  for (;;) {
+    const statuses = await Promise.all(
+      others.map(async (each) => ({ name: each.name, status: await site.status(each, signal) })),
+    );
+    const height = Math.max(...statuses.map(({ status }) => status?.height ?? 0));
+    const along = statuses
+      .filter(({ name }) => names.includes(name))
+      .every(({ status }) => status?.relation === 'consenter' && status.status === 'active' && status.height >= height);
+    if (along && (consensus === 'bft' || (await hasLeader(others, channel, size, names.length > 0)))) return;
+    if (Date.now() > deadline)
+      throw new FabricError(
+        'FABRIC_NOT_READY',
+        `the orderers of ${channel} do not order together: ${names.join(', ')}`,
+      );
+    await delay(POLL_MS, undefined, { signal });
+  }
+}
+
+async function hasLeader(
+  orderers: readonly OrdererPlan[],
+  channel: string,
+  size: number,
+  connected: boolean,
+): Promise<boolean> {
+  const answers = await Promise.all(
+    orderers.map(async ({ operations }) => {
+      try {
+        return await (await fetch(`http://${addressOf(operations)}/metrics`)).text();
+      } catch {
+        return '';
+      }
+    }),
+  );
+  return answers.some((text) => {
+    const metric = (name: string) => metricOf(text, `consensus_etcdraft_${name}`, channel);
+    return (
+      metric('is_leader') === 1 && metric('cluster_size') === size && (!connected || metric('active_nodes') === size)
+    );
+  });
+}
+
+/** A gauge of a channel in Prometheus' text format. */
+function metricOf(text: string, name: string, channel: string): number | undefined {
+  const start = `${name}{channel="${channel}"} `;
+  const line = text.split('\n').find((each) => each.startsWith(start));
+  return line === undefined ? undefined : Number(line.slice(start.length));
+}

@@ -1,0 +1,180 @@
+import { join } from 'node:path';
+import type { Binaries } from './binaries.ts';
+import type { GenesisFiles } from './configtx.ts';
+import { FabricError } from './errors.ts';
+import { type Administrator, type OrdererAccess, ordererStatus } from './lifecycle.ts';
+import type { CredentialFiles } from './msp.ts';
+import { type ContractPackage, contractPackage } from './package.ts';
+import {
+  addressOf,
+  type NetworkPlan,
+  type OrdererPlan,
+  type OrganisationPlan,
+  type PeerPlan,
+  versionsOf,
+} from './plan.ts';
+
+/** A package of a chaincode, and what it runs. */
+export interface PlannedPackage extends ContractPackage {
+  readonly chaincode: string;
+  readonly version: string;
+  readonly module: string;
+}
+
+interface ServedPackage extends PlannedPackage {
+  readonly address: string;
+}
+
+/** A process that serves contracts. */
+export interface ContractServer {
+  readonly name: string;
+  /** Its configuration. */
+  readonly file: string;
+  readonly packages: readonly ServedPackage[];
+}
+
+/** Where everything of a planned network lies on this machine, and how its administrators reach it. */
+export class Site {
+  readonly plan: NetworkPlan;
+  readonly folder: string;
+  readonly binaries: Binaries;
+  /** Of every version that is planned, the current one of each chaincode first. */
+  readonly packages: readonly PlannedPackage[];
+
+  constructor(plan: NetworkPlan, folder: string, binaries: Binaries) {
+    this.plan = plan;
+    this.folder = folder;
+    this.binaries = binaries;
+    this.packages = plan.chaincodes.flatMap((chaincode) =>
+      versionsOf(chaincode).map(({ version, module }) => ({
+        ...contractPackage(chaincode.name, version),
+        chaincode: chaincode.name,
+        version,
+        module,
+      })),
+    );
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  /** The package of a chaincode's current version. */
+  package(chaincode: string): PlannedPackage {
+    return planned(
+      this.packages.find((each) => each.chaincode === chaincode),
+      `${chaincode} is no chaincode of ${this.plan.channel}`,
+    );
+  }
+
+  packageFile({ label }: ContractPackage): string {
+    return this.path('contracts', `${label}.tar.gz`);
+  }
+
+  /** What an organisation's contract servers serve, and where: one process for what has an address of its own, one for the rest. */
+  served({ mspId, contracts }: OrganisationPlan): readonly ContractServer[] {
+    if (contracts === undefined) return [];
+    const servers = new Map<string, ServedPackage[]>();
+    for (const each of this.packages) {
+      const own = contracts[each.label];
+      const name = `contracts/${mspId}${own === undefined ? '' : `/${each.label}`}`;
+      const endpoint = planned(own ?? contracts[each.chaincode], `${mspId} has no address for ${each.label}`);
+      servers.set(name, [...(servers.get(name) ?? []), { ...each, address: addressOf(endpoint) }]);
+    }
+    return [...servers].map(([name, packages]) => {
+      const label = name.split('/')[2] ?? 'contracts';
+      return { name, file: this.path('organisations', mspId, 'contracts', `${label}.json`), packages };
+    });
+  }
+
+  /** Where the files lie that a channel's configuration takes in. */
+  genesisFiles(): GenesisFiles {
+    return {
+      msp: (mspId) => this.path('organisations', mspId, 'msp'),
+      identity: ({ name }) => this.path('orderers', name, 'msp/signcerts/cert.pem'),
+      tls: ({ name }) => this.path('orderers', name, 'tls/cert.pem'),
+    };
+  }
+
+  organisation(mspId: string): OrganisationPlan {
+    return planned(
+      this.plan.organisations.find((organisation) => organisation.mspId === mspId),
+      `${mspId} is no organisation of ${this.plan.channel}`,
+    );
+  }
+
+  orderer(name: string): OrdererPlan {
+    return planned(
+      this.plan.orderers.find((orderer) => orderer.name === name),
+      `${name} is no orderer of ${this.plan.channel}`,
+    );
+  }
+
+  /** The organisation's administrator at one of its peers; the first when none is named. */
+  administrator(mspId: string, peerName?: string): Administrator {
+    const peer = planned(
+      this.organisation(mspId).peers.find(({ name }) => peerName === undefined || name === peerName),
+      `${mspId} has no peer ${peerName ?? ''}`,
+    );
+    return this.#administrator(mspId, peer);
+  }
+
+  /** At every peer of an organisation. */
+  administrators({ mspId, peers }: OrganisationPlan): readonly Administrator[] {
+    return peers.map((peer) => this.#administrator(mspId, peer));
+  }
+
+  #administrator(mspId: string, { name, endpoint }: PeerPlan): Administrator {
+    const folder = this.path('organisations', mspId, 'peers', name);
+    return {
+      program: this.binaries.peer,
+      config: join(folder, 'admin'),
+      address: addressOf(endpoint),
+      roots: join(folder, 'tls/roots.pem'),
+    };
+  }
+
+  administratorTls(mspId: string): CredentialFiles & { readonly roots: string } {
+    const folder = this.path('organisations', mspId, 'admin/tls');
+    return {
+      certificate: join(folder, 'cert.pem'),
+      privateKey: join(folder, 'key.pem'),
+      roots: join(folder, 'roots.pem'),
+    };
+  }
+
+  ordererAccess({ mspId, endpoint }: OrdererPlan): OrdererAccess {
+    return { address: addressOf(endpoint), roots: this.path('organisations', mspId, 'admin/tls/roots.pem') };
+  }
+
+  /**
+   * The consenter of the channel that has the most blocks, besides those left out.
+   * @throws FabricError FABRIC_NOT_READY
+   */
+  async consenter(
+    signal?: AbortSignal,
+    without: readonly string[] = [],
+  ): Promise<{ readonly mspId: string; readonly access: OrdererAccess }> {
+    const answers = await Promise.all(
+      this.plan.orderers
+        .filter(({ name }) => !without.includes(name))
+        .map(async (orderer) => ({ orderer, status: await this.status(orderer, signal) })),
+    );
+    const [best] = answers
+      .flatMap(({ orderer, status }) => (status?.relation === 'consenter' ? [{ orderer, height: status.height }] : []))
+      .toSorted((one, other) => other.height - one.height);
+    if (best !== undefined) return { mspId: best.orderer.mspId, access: this.ordererAccess(best.orderer) };
+    throw new FabricError('FABRIC_NOT_READY', `no orderer of ${this.plan.channel} answers`);
+  }
+
+  /** Undefined where an orderer does not answer, or does not know the channel. */
+  async status(orderer: OrdererPlan, signal?: AbortSignal): ReturnType<typeof ordererStatus> {
+    const { mspId, admin } = orderer;
+    return ordererStatus(this.binaries, this.plan.channel, addressOf(admin), this.administratorTls(mspId), signal);
+  }
+}
+
+function planned<T>(found: T | undefined, otherwise: string): T {
+  if (found === undefined) throw new FabricError('FABRIC_UNPLANNED', otherwise);
+  return found;
+}
