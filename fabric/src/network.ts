@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type Tls } from '@yilian/ledger';
 import type { Binaries } from './binaries.ts';
+import { type ExpiringCertificate, expiringOf, requireValid } from './certificates.ts';
 import { committedDefinitions, definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform } from './change.ts';
 import { membersOf, setRevocationLists } from './channel-config.ts';
@@ -19,9 +20,9 @@ import { admit, dismiss } from './membership.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
 import { ordererConfig } from './orderer-config.ts';
 import { addOrderer, removeOrderer } from './ordering.ts';
-import type { BuilderConfig } from './package.ts';
 import { administratorConfig, peerConfig } from './peer-config.ts';
 import { addressOf, type NetworkPlan, type OrdererPlan, type OrganisationPlan, type PeerPlan } from './plan.ts';
+import { type RenewalOptions, renewOrderer, renewOrganisation } from './renewal.ts';
 import { Site } from './site.ts';
 
 /** A process of a network. */
@@ -40,6 +41,9 @@ export interface ContractServerConfig {
   readonly chaincodes: readonly { readonly module: string; readonly packageId: string; readonly address: string }[];
   readonly tls: CredentialFiles & { readonly roots: string };
 }
+
+/** `now` as of when it is asked, unless it is said. */
+type Renewal = Omit<RenewalOptions, 'now'> & { readonly now?: number };
 
 /** How a client reaches a peer's gateway. */
 export interface PeerAccess {
@@ -139,6 +143,26 @@ export class FabricNetwork {
   /** Removes a consenter: see `ordering.ts`. */
   removeOrderer(name: string, options: ChangeOptions = {}): Promise<Change> {
     return removeOrderer(this.#site, name, options);
+  }
+
+  /** Certificates that have expired or will have in so many days, the first to do so first. */
+  expiring(withinDays: number, now = Date.now()): readonly ExpiringCertificate[] {
+    return expiringOf(this.#site.certificates(), withinDays, now);
+  }
+
+  /** To be asked before processes are started. @throws FabricError FABRIC_EXPIRED, naming what has expired */
+  requireValid(now = Date.now()): void {
+    requireValid(this.#site.certificates(), now);
+  }
+
+  /** Renews the certificates of an organisation's processes but its orderers: see `renewal.ts`. */
+  renewOrganisation(mspId: string, options: Renewal): Promise<Change> {
+    return renewOrganisation(this.#site, mspId, { now: Date.now(), ...options });
+  }
+
+  /** Renews an orderer's certificates, on the channel too: see `renewal.ts`. */
+  renewOrderer(name: string, options: Renewal): Promise<Change> {
+    return renewOrderer(this.#site, name, { now: Date.now(), ...options });
   }
 
   /**
@@ -276,7 +300,7 @@ export class FabricNetwork {
         const tls = writeTls(join(folder, 'tls'), organisation, commonName, 'peer', [peer.endpoint.host]);
         const data = join(folder, 'data');
         mkdirSync(data, { recursive: true, mode: 0o700 });
-        const builder = this.#writeBuilder(join(folder, 'builder'), organisation, tls);
+        const builder = this.#writeBuilder(join(folder, 'builder'), organisation, peer.name);
         writeYaml(join(folder, 'core.yaml'), peerConfig(organisation, peer, { msp, tls, data, builder }));
         const admin = this.#path('organisations', mspId, 'admin/msp');
         const config = administratorConfig(mspId, admin, addressOf(peer.endpoint), tls.roots);
@@ -289,11 +313,7 @@ export class FabricNetwork {
    * Fabric wants its builder's programs under other names than it ships them. What `build` fills into a package it is
    * told anew each time, so that a peer that runs learns the address of a new contract server.
    */
-  #writeBuilder(
-    folder: string,
-    organisation: OrganisationPlan,
-    tls: CredentialFiles & { readonly roots: string },
-  ): string {
+  #writeBuilder(folder: string, organisation: OrganisationPlan, peer: string): string {
     const { ccaas_build, ccaas_detect, ccaas_release } = this.#site.binaries;
     for (const [step, program] of [
       ['detect', ccaas_detect],
@@ -303,14 +323,7 @@ export class FabricNetwork {
       rmSync(join(folder, 'bin', step), { force: true });
       symlinkSync(program, join(folder, 'bin', step));
     }
-    const packages = this.#site.served(organisation).flatMap((server) => server.packages);
-    const config: BuilderConfig = {
-      addresses: Object.fromEntries(packages.map(({ label, address }) => [label, address])),
-      roots: readFileSync(tls.roots, 'utf8'),
-      certificate: readFileSync(tls.certificate, 'utf8'),
-      privateKey: readFileSync(tls.privateKey, 'utf8'),
-    };
-    const file = write(join(folder, 'config.json'), JSON.stringify(config));
+    const file = this.#site.writeBuilderConfig(organisation, peer);
     const variable = `${BUILDER_VARIABLE}="$(cat ${quoted(file)})"`;
     write(join(folder, 'bin/build'), `#!/bin/sh\n${variable} exec ${quoted(ccaas_build)} "$@"\n`);
     chmodSync(join(folder, 'bin/build'), 0o700);

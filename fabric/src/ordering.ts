@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
 import { membersOf } from './channel-config.ts';
+import { command } from './command.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
 import { type Consenter, consentersOf, partsFor, putConsenter, removeConsenter } from './consenters.ts';
 import { FabricError } from './errors.ts';
@@ -91,7 +92,7 @@ export async function removeOrderer(site: Site, name: string, options: ChangeOpt
 }
 
 /** An orderer as it is planned, with the certificates it has now. */
-function consenterOf(site: Site, orderer: OrdererPlan): Consenter {
+export function consenterOf(site: Site, orderer: OrdererPlan): Consenter {
   const files = site.genesisFiles();
   const { mspId, endpoint } = orderer;
   const [identity, tls] = [files.identity(orderer), files.tls(orderer)].map((file) => readFileSync(file, 'utf8'));
@@ -102,7 +103,7 @@ function consenterOf(site: Site, orderer: OrdererPlan): Consenter {
  * Returns when these orderers are consenters as far along as the others, and, with Raft, when there is a leader of as
  * many as the channel names; with orderers named, one that is connected to all of them.
  */
-async function settled(
+export async function settled(
   site: Site,
   size: number,
   names: readonly string[],
@@ -120,13 +121,34 @@ async function settled(
     const along = statuses
       .filter(({ name }) => names.includes(name))
       .every(({ status }) => status?.relation === 'consenter' && status.status === 'active' && status.height >= height);
-    if (along && (consensus === 'bft' || (await hasLeader(others, channel, size, names.length > 0)))) return;
+    const running = others.filter(({ name }) =>
+      statuses.some((each) => each.name === name && each.status?.relation === 'consenter'),
+    );
+    if (along && (consensus === 'bft' || (await hasLeader(others, channel, size, names.length > 0)))) {
+      const serving = await Promise.all(running.map((each) => serves(site, each, signal)));
+      if (serving.every(Boolean)) return;
+    }
     if (Date.now() > deadline)
       throw new FabricError(
         'FABRIC_NOT_READY',
         `the orderers of ${channel} do not order together: ${names.join(', ')}`,
       );
     await delay(POLL_MS, undefined, { signal });
+  }
+}
+
+/** An orderer that knows no leader, and so orders nothing, gives no blocks either unless it is asked for its best effort. */
+async function serves(site: Site, orderer: OrdererPlan, signal?: AbortSignal): Promise<boolean> {
+  const { program, config } = site.administrator(orderer.mspId);
+  const { address, roots } = site.ordererAccess(orderer);
+  const block = site.path('orderers', orderer.name, 'newest.block');
+  const fetch = ['channel', 'fetch', 'newest', block, '-c', site.plan.channel];
+  try {
+    await command(program, [...fetch, '-o', address, '--tls', '--cafile', roots], { config, signal });
+    return true;
+  } catch {
+    signal?.throwIfAborted();
+    return false;
   }
 }
 

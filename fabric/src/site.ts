@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
+import type { HeldCertificate } from './certificates.ts';
 import type { GenesisFiles } from './configtx.ts';
 import { FabricError } from './errors.ts';
+import { write } from './files.ts';
 import { type Administrator, type OrdererAccess, ordererStatus } from './lifecycle.ts';
 import type { CredentialFiles } from './msp.ts';
-import { type ContractPackage, contractPackage } from './package.ts';
+import { type BuilderConfig, type ContractPackage, contractPackage } from './package.ts';
 import {
   addressOf,
   type NetworkPlan,
@@ -94,6 +97,57 @@ export class Site {
       identity: ({ name }) => this.path('orderers', name, 'msp/signcerts/cert.pem'),
       tls: ({ name }) => this.path('orderers', name, 'tls/cert.pem'),
     };
+  }
+
+  /** The certificates of every process and administrator. */
+  certificates(): readonly HeldCertificate[] {
+    const held = (holder: string, folder: string, own: OrganisationPlan): HeldCertificate[] => [
+      ...(holder.startsWith('contracts/')
+        ? []
+        : [
+            {
+              holder,
+              use: 'identity' as const,
+              authority: own.authority,
+              certificate: join(folder, 'msp/signcerts/cert.pem'),
+              privateKey: join(folder, 'msp/keystore/key.pem'),
+            },
+          ]),
+      {
+        holder,
+        use: 'TLS',
+        authority: own.tlsAuthority,
+        certificate: join(folder, 'tls/cert.pem'),
+        privateKey: join(folder, 'tls/key.pem'),
+      },
+    ];
+    return [
+      ...this.plan.organisations.flatMap((own) => {
+        const folder = this.path('organisations', own.mspId);
+        return [
+          ...held(`admin/${own.mspId}`, join(folder, 'admin'), own),
+          ...(own.contracts === undefined ? [] : held(`contracts/${own.mspId}`, join(folder, 'contracts'), own)),
+          ...own.peers.flatMap(({ name }) => held(`peer/${own.mspId}/${name}`, join(folder, 'peers', name), own)),
+        ];
+      }),
+      ...this.plan.orderers.flatMap(({ name, mspId }) =>
+        held(`orderer/${name}`, this.path('orderers', name), this.organisation(mspId)),
+      ),
+    ];
+  }
+
+  /** What a peer's builder fills into packages, as of now. */
+  writeBuilderConfig(organisation: OrganisationPlan, peer: string): string {
+    const folder = this.path('organisations', organisation.mspId, 'peers', peer);
+    const pem = (name: string) => readFileSync(join(folder, 'tls', name), 'utf8');
+    const packages = this.served(organisation).flatMap((server) => server.packages);
+    const config: BuilderConfig = {
+      addresses: Object.fromEntries(packages.map(({ label, address }) => [label, address])),
+      roots: pem('roots.pem'),
+      certificate: pem('cert.pem'),
+      privateKey: pem('key.pem'),
+    };
+    return write(join(folder, 'builder/config.json'), JSON.stringify(config));
   }
 
   organisation(mspId: string): OrganisationPlan {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Connection, connect } from '@yilian/ledger';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ChaincodePlan, findBinaries } from '../src/index.ts';
@@ -7,6 +8,7 @@ const module = new URL('./fixture/conformance-contracts.ts', import.meta.url).hr
 const binaries = await findBinaries().catch((error: unknown) => error as Error);
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const CHANNEL = 'records';
+const DAY_MS = 24 * 3_600_000;
 
 if (binaries instanceof Error)
   it.skip(`a live network grows and changes (skipped: ${binaries.message})`, () => undefined);
@@ -158,5 +160,43 @@ else
       await vi.waitFor(() => contract.submitTransaction('put', 'last', '1'), { timeout: 20_000, interval: 100 });
       for (const key of keys) expect(Buffer.from(await contract.evaluateTransaction('get', key)).toString()).toBe('1');
       expect(keys.length).toBeGreaterThan(2);
+    });
+
+    it('renews certificates, of orderers on the channel too, and names what has expired', async () => {
+      const { network } = running;
+      const restart = (name: string) => running.startAnew(name);
+      expect(network.expiring(30)).toEqual([]);
+      expect(() => network.requireValid()).not.toThrow();
+      expect(() => network.requireValid(Date.now() + 366 * DAY_MS)).toThrow(
+        /TLS certificate of orderer\/orderer1, on /,
+      );
+      const due = () => network.expiring(366).map(({ holder, use }) => `${holder} ${use}`);
+      expect(due()).toHaveLength(19);
+      const proposed = await network.renewOrganisation('AMSP', { withinDays: 366, restart, dryRun: true });
+      expect(proposed.steps).toEqual([
+        'admin/AMSP renews identity and TLS',
+        'contracts/AMSP renews TLS',
+        'peer/AMSP/peer0 renews identity and TLS',
+      ]);
+      const before = network
+        .expiring(366)
+        .filter(({ holder }) => holder.endsWith('/AMSP'))
+        .map(({ file }) => file);
+      const old = before.map((file) => readFileSync(file, 'utf8'));
+      expect(await network.renewOrganisation('AMSP', { withinDays: 366, restart })).toEqual(proposed);
+      expect(before.map((file) => readFileSync(file, 'utf8')).filter((pem) => old.includes(pem))).toEqual([]);
+      await network.ready();
+      for (const name of ['orderer1', 'orderer2']) {
+        const renewal = await network.renewOrderer(name, { withinDays: 366, restart, dryRun: true });
+        expect(renewal).toEqual({
+          steps: [`orderer/${name} renews identity and TLS, in records first`],
+          consents: [{ needed: 1, of: ['BMSP'] }],
+        });
+        expect(await network.renewOrderer(name, { withinDays: 366, restart })).toEqual(renewal);
+        expect(await network.renewOrderer(name, { withinDays: 30, restart })).toEqual({ steps: [], consents: [] });
+      }
+      using a = client('AMSP');
+      const contract = a.contract(CHANNEL, 'records');
+      await vi.waitFor(() => contract.submitTransaction('put', 'renewed', '1'), { timeout: 20_000, interval: 100 });
     });
   });

@@ -1,0 +1,118 @@
+import { readFileSync, rmSync } from 'node:fs';
+import {
+  dropSuccessor,
+  expiringOf,
+  type HeldCertificate,
+  hasSuccessor,
+  putInPlace,
+  stageSuccessor,
+} from './certificates.ts';
+import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
+import { membersOf } from './channel-config.ts';
+import { readConfiguration, reconfigurationStep } from './configuration.ts';
+import { type Consenter, consentersOf, hasConsenter, partsFor, putConsenter } from './consenters.ts';
+import { everywhere } from './everywhere.ts';
+import { entryOf } from './membership.ts';
+import { consenterOf, settled } from './ordering.ts';
+import type { Site } from './site.ts';
+
+export interface RenewalOptions extends ChangeOptions {
+  /** Renews what expires in so many days. */
+  readonly withinDays: number;
+  /** Starts a process anew, by its name, and returns when it listens. */
+  readonly restart: (program: string) => Promise<void>;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * Renews the certificates of an organisation's administrators, contract servers and peers, one process after the other.
+ * The channel knows the authorities only, so nothing changes there.
+ * @throws FabricError FABRIC_UNPLANNED, and what `restart` throws
+ */
+export async function renewOrganisation(site: Site, mspId: string, options: RenewalOptions): Promise<Change> {
+  const { withinDays, now, restart } = options;
+  const organisation = site.organisation(mspId);
+  const held = site.certificates().filter(({ holder }) => /^(admin|contracts|peer)$/.test(holder.split('/')[0] ?? ''));
+  const due = dueOf(
+    held.filter(({ holder }) => holder.split('/')[1] === mspId),
+    withinDays,
+    now,
+  );
+  const holders = [...new Set(due.map(({ holder }) => holder))];
+  const steps = holders.map((holder): Step => {
+    const own = due.filter((each) => each.holder === holder);
+    return {
+      what: `${holder} renews ${own.map(({ use }) => use).join(' and ')}`,
+      run: async () => {
+        for (const each of own) {
+          stageSuccessor(each);
+          putInPlace(each);
+        }
+        const [kind, , peer = ''] = holder.split('/');
+        if (kind === 'contracts') for (const { name } of site.served(organisation)) await restart(name);
+        if (kind === 'peer') {
+          forgetBuilds(site, mspId, peer);
+          await restart(holder);
+        }
+        for (const each of own) dropSuccessor(each);
+      },
+    };
+  });
+  return perform(steps, options);
+}
+
+/** What was built holds the certificate with which the peer goes to its contract server. */
+function forgetBuilds(site: Site, mspId: string, peer: string): void {
+  site.writeBuilderConfig(site.organisation(mspId), peer);
+  rmSync(site.path('organisations', mspId, 'peers', peer, 'data/externalbuilder'), { recursive: true, force: true });
+}
+
+/**
+ * Renews an orderer's certificates: the channel's consenter changes first, then the process, which is started anew, and
+ * then it has to order with the others. One orderer at a time.
+ * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY FABRIC_SIGNATURES FABRIC_UNPLANNED, and what `restart` throws
+ */
+export async function renewOrderer(site: Site, name: string, options: RenewalOptions): Promise<Change> {
+  const { withinDays, now, restart, signal } = options;
+  const { channel } = site.plan;
+  const orderer = site.orderer(name);
+  const { mspId } = orderer;
+  const holder = `orderer/${name}`;
+  const held = site.certificates().filter((each) => each.holder === holder);
+  const due = dueOf(held, withinDays, now);
+  const config = await readConfiguration(site, { signal, without: [name] });
+  const present = consenterOf(site, orderer);
+  if (due.length === 0 && hasConsenter(config, present)) return perform([], options);
+  const group = await entryOf(site, mspId, signal);
+  const run = async (): Promise<void> => {
+    const pem = new Map(due.map((each) => [each.use, readFileSync(stageSuccessor(each).certificate, 'utf8')]));
+    const next: Consenter = {
+      ...present,
+      identity: pem.get('identity') ?? present.identity,
+      tls: pem.get('TLS') ?? present.tls,
+    };
+    const change = { what, parts, change: (each: typeof config) => putConsenter(each, next, group), without: [name] };
+    for (const step of reconfigurationStep(site, config, change, options)) await step.run();
+    for (const each of due) putInPlace(each);
+    await restart(holder);
+    const current = await readConfiguration(site, { signal, without: [name] });
+    await settled(site, consentersOf(current).length, [name], signal);
+    await everywhere(site, membersOf(current), signal);
+    for (const each of due) dropSuccessor(each);
+  };
+  const what = `${holder} renews ${due.map(({ use }) => use).join(' and ')}, in ${channel} first`;
+  const parts = partsFor(config, present).slice(0, 1);
+  const asked = reconfigurationStep(
+    site,
+    config,
+    { what, parts, change: (each) => putConsenter(each, { ...present, identity: '', tls: '' }, group) },
+    options,
+  );
+  return perform([{ what, consents: asked.flatMap(({ consents }) => consents ?? []), run }], options);
+}
+
+function dueOf(held: readonly HeldCertificate[], withinDays: number, now: number): readonly HeldCertificate[] {
+  const files = new Set(expiringOf(held, withinDays, now).map(({ file }) => file));
+  return held.filter((each) => files.has(each.certificate) || hasSuccessor(each));
+}
