@@ -24,6 +24,7 @@ import { administratorConfig, peerConfig } from './peer-config.ts';
 import { addressOf, type NetworkPlan, type OrdererPlan, type OrganisationPlan, type PeerPlan } from './plan.ts';
 import { type RenewalOptions, renewOrderer, renewOrganisation } from './renewal.ts';
 import { Site } from './site.ts';
+import { joinFromSnapshot, type SnapshotJoin } from './snapshot.ts';
 
 /** A process of a network. */
 export interface NodeProgram {
@@ -143,6 +144,11 @@ export class FabricNetwork {
   /** Removes a consenter: see `ordering.ts`. */
   removeOrderer(name: string, options: ChangeOptions = {}): Promise<Change> {
     return removeOrderer(this.#site, name, options);
+  }
+
+  /** Joins a new peer by a snapshot of another of its organisation: see `snapshot.ts`. */
+  joinFromSnapshot(join: SnapshotJoin, options: ChangeOptions = {}): Promise<Change> {
+    return joinFromSnapshot(this.#site, join, options);
   }
 
   /** Certificates that have expired or will have in so many days, the first to do so first. */

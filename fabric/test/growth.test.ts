@@ -29,8 +29,8 @@ else
     });
     afterAll(() => running?.[Symbol.asyncDispose]());
 
-    const client = (mspId: string): Connection => {
-      const { address, tls } = running.network.access(mspId, 'peer0');
+    const client = (mspId: string, peer = 'peer0'): Connection => {
+      const { address, tls } = running.network.access(mspId, peer);
       const { certificate, privateKey } = running.authorities.get(mspId)!.issue({ commonName: 'c', role: 'client' });
       // What a leader took and did not order before it went is lost: whoever waits for its commit asks again.
       const deadlines = { commitStatusMs: 3000 };
@@ -198,5 +198,28 @@ else
       using a = client('AMSP');
       const contract = a.contract(CHANNEL, 'records');
       await vi.waitFor(() => contract.submitTransaction('put', 'renewed', '1'), { timeout: 20_000, interval: 100 });
+    });
+
+    it('joins a peer by a snapshot of another of its organisation', async () => {
+      const [endpoint, chaincode, operations] = await Promise.all([0, 1, 2].map(() => running.endpoint()));
+      const peer = { name: 'peer1', endpoint: endpoint!, chaincode: chaincode!, operations: operations! };
+      await running.replan((plan) => ({
+        ...plan,
+        organisations: plan.organisations.map((each) =>
+          each.mspId === 'CMSP' ? { ...each, peers: [...each.peers, peer] } : each,
+        ),
+      }));
+      const join = { mspId: 'CMSP', peer: 'peer1', from: 'peer0' };
+      const proposed = await running.network.joinFromSnapshot(join, { dryRun: true });
+      expect(proposed.steps).toEqual(['peer1 of CMSP joins records by a snapshot of peer0']);
+      expect(await running.network.joinFromSnapshot(join)).toEqual(proposed);
+      expect(await running.network.joinFromSnapshot(join)).toEqual({ steps: [], consents: [] });
+      await running.kill('peer/CMSP/peer0');
+      // Now nobody else endorses for its organisation.
+      using c = client('CMSP', 'peer1');
+      const contract = c.contract(CHANNEL, 'records');
+      await vi.waitFor(() => contract.submitTransaction('put', 'snapshot', '1'), { timeout: 20_000, interval: 100 });
+      expect(Buffer.from(await contract.evaluateTransaction('get', 'early')).toString()).toBe('1');
+      expect(Buffer.from(await contract.evaluateTransaction('history', 'early')).toString()).toBe('[]');
     });
   });
