@@ -24,12 +24,14 @@ export class FabricChains {
     this.#networks = networks;
   }
 
-  /** Writes what their processes need. @throws FabricError FABRIC_COMMAND */
+  /** Writes what their processes need. @throws FabricError FABRIC_COMMAND; FABRIC_EXPIRED naming a certificate that has */
   static async prepare(layout: Layout, binaries: Binaries): Promise<FabricChains> {
     const networks = await Promise.all(
       networksOf(layout.description).map(async ({ name, members, orderers }) => {
         const plan = await planOf(layout, name, members, orderers);
-        return FabricNetwork.prepare(plan, await layout.folder(name, 'fabric'), binaries);
+        const network = await FabricNetwork.prepare(plan, await layout.folder(name, 'fabric'), binaries);
+        network.requireValid();
+        return network;
       }),
     );
     return new FabricChains(layout, networks);
