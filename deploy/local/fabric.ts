@@ -6,7 +6,7 @@ import { BFT_ORDERERS, networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
 /** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
-const REGION_BATCH = { timeoutMs: 20, maxMessages: 200 };
+const REGION_BATCH = { timeoutMs: 10, maxMessages: 200 };
 const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
 const CONTRACTS = {
   [MAIN]: import.meta.resolve('@yilian/main-chain/contracts'),
