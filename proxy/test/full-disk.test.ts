@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { FileLimit } from '@yilian/testbed';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { BuiltProxy } from '../src/index.ts';
 import { Journal } from '../src/journal.ts';
@@ -12,34 +12,20 @@ import { HOME, TestFederation, type TestGrant } from './federation.ts';
 const OWN = 'CommissionA';
 const FULL = { status: 507, body: { code: 'DISK_FULL' } };
 const PAGE_BYTES = 4096;
-const keepAlive = (): void => undefined;
+let limit: FileLimit;
 let federation: TestFederation;
 let proxy: BuiltProxy;
 let folder: string;
 beforeAll(async () => {
-  process.on('SIGXFSZ', keepAlive);
+  limit = new FileLimit();
   federation = await TestFederation.open();
   proxy = await federation.proxy(OWN);
   folder = (await federation.config(HOME, OWN)).folder;
 });
 afterAll(async () => {
-  process.off('SIGXFSZ', keepAlive);
+  limit[Symbol.dispose]();
   await federation[Symbol.asyncDispose]();
 });
-
-/** No file of this process grows beyond `bytes` meanwhile: a full disk that needs no mount and no rights. */
-async function without<T>(bytes: number, act: () => Promise<T>): Promise<T> {
-  const limit = (soft: string) => {
-    const { status } = spawnSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:`]);
-    expect(status, 'prlimit (util-linux) sets the limit').toBe(0);
-  };
-  limit(String(bytes));
-  try {
-    return await act();
-  } finally {
-    limit('unlimited');
-  }
-}
 
 const wraps = () => readdirSync(join(folder, 'wrap'));
 const deliver = (grant: TestGrant) => federation.deliver(proxy, OWN, grant);
@@ -65,7 +51,7 @@ test.each([
 ])('fragments for which there is room for %s leave nothing behind, and are taken later', async (_, bytes) => {
   const grant = await newGrant();
   const before = wraps();
-  expect(await without(bytes, () => deliver(grant))).toMatchObject(FULL);
+  expect(await limit.within(bytes, () => deliver(grant))).toMatchObject(FULL);
   expect(wraps()).toEqual(before);
   expect((await entry(grant)).acknowledgedBy).toEqual([]);
   expect((await deliver(grant)).status).toBe(200);
@@ -76,7 +62,7 @@ test('a revocation ends the use of the fragments all the same, and is noted when
   const grant = await newGrant();
   await deliver(grant);
   const order = await decide(grant);
-  expect(await without(PAGE_BYTES - 1, () => revoke(grant))).toMatchObject(FULL);
+  expect(await limit.within(PAGE_BYTES - 1, () => revoke(grant))).toMatchObject(FULL);
   expect(wraps()).not.toContain(grant.grantId);
   expect(await release(order)).toMatchObject({ status: 404, body: { code: 'FRAGMENTS_UNKNOWN' } });
   expect(await revoke(grant)).toEqual({ status: 200, body: { stopped: true, destroyed: true } });
@@ -87,7 +73,7 @@ test('an order is refused and counts later; what the chain did meanwhile is read
   const grant = await newGrant();
   await deliver(grant);
   const envelope = federation.envelope(`${HOME}/${OWN}`, 'release', await decide(grant));
-  await without(PAGE_BYTES - 1, async () => {
+  await limit.within(PAGE_BYTES - 1, async () => {
     const { statusCode, headers, body } = await proxy.app.inject({
       method: 'POST',
       url: '/v1/releases',
@@ -109,7 +95,7 @@ test('a secret is written whole or not at all', async () => {
   const files = new SecretFiles(undefined);
   const [old, fresh] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
   files.write(file, old, 'secret');
-  await expect(without(10, async () => files.write(file, fresh, 'secret'))).rejects.toMatchObject({
+  await expect(limit.within(10, async () => files.write(file, fresh, 'secret'))).rejects.toMatchObject({
     code: 'DISK_FULL',
   });
   expect([readdirSync(own), files.read(file, 'secret')]).toEqual([['secret'], Buffer.from(old)]);
@@ -149,7 +135,7 @@ test('a journal that is full keeps the chain’s place and its outcomes together
 });
 
 test('a proxy does not start without room, and does with', async () => {
-  await expect(without(PAGE_BYTES - 1, () => federation.build('HospitalA2'))).rejects.toMatchObject({
+  await expect(limit.within(PAGE_BYTES - 1, () => federation.build('HospitalA2'))).rejects.toMatchObject({
     code: 'DISK_FULL',
   });
   const other = await federation.proxy('HospitalA2');

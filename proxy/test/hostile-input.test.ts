@@ -1,11 +1,11 @@
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { toBase64url } from '@yilian/protocol';
 import { OutcomeLog, outcomeLeaf } from '@yilian/regional-chain';
+import { junk, mutated, RUNS, slowSenders } from '@yilian/testbed';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BuiltProxy } from '../src/index.ts';
 import { HOME, TestFederation } from './federation.ts';
-import { junk, mutated, RUNS } from './mutations.ts';
 
 /** Whatever is sent to whichever route: a refusal with a code, and the proxy goes on. */
 const [PROXY, ATTESTER] = ['CommissionA', 'Authority1'];
@@ -192,20 +192,7 @@ test('a head or a body that never ends costs its sender the connection, and othe
   const { port } = app.server.address() as AddressInfo;
   expect(app.server).toMatchObject({ requestTimeout: 15_000, headersTimeout: 5_000 });
   Object.assign(app.server, { requestTimeout: 300, headersTimeout: 300 });
-  const head = 'POST /v1/heights HTTP/1.1\r\nHost: attester\r\nContent-Type: application/json\r\n';
-  const sockets = [`${head}X-Long: `, `${head}Content-Length: 100000\r\n\r\n{`].map((beginning) => {
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-    socket.write(beginning);
-    const closed = new Promise((resolve) => socket.resume().once('close', resolve));
-    return { socket, dripping: setInterval(() => socket.write(' '), 50), closed };
-  });
-  try {
-    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
-    await Promise.all(sockets.map(({ closed }) => closed));
-  } finally {
-    for (const { socket, dripping } of sockets) {
-      clearInterval(dripping);
-      socket.destroy();
-    }
-  }
+  using slow = slowSenders(port, '/v1/heights');
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+  await slow.cutOff;
 });

@@ -1,46 +1,32 @@
-import { spawnSync } from 'node:child_process';
 import { appendFile, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FileLimit } from '@yilian/testbed';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Pseudonyms } from '../src/index.ts';
 import { send, TestAuthority } from './authority.ts';
 
 const PAGE_BYTES = 4096;
 const LINE_BYTES = 60;
-const keepAlive = (): void => undefined;
+let limit: FileLimit;
 let authority: TestAuthority;
 let service: Pseudonyms;
 let auditFile: string;
 beforeAll(async () => {
-  process.on('SIGXFSZ', keepAlive);
+  limit = new FileLimit();
   authority = await TestAuthority.open();
   service = await authority.build();
   auditFile = join(authority.folder, 'authority', 'audit.log');
 });
 afterAll(async () => {
-  process.off('SIGXFSZ', keepAlive);
+  limit[Symbol.dispose]();
   await service.close();
   await authority[Symbol.asyncDispose]();
 });
 
-/** No file of this process grows beyond `bytes` meanwhile: a full disk that needs no mount and no rights. */
-async function without<T>(bytes: number, act: () => Promise<T>): Promise<T> {
-  const limit = (soft: string) => {
-    const { status } = spawnSync('prlimit', ['--pid', String(process.pid), `--fsize=${soft}:`]);
-    expect(status, 'prlimit (util-linux) sets the limit').toBe(0);
-  };
-  limit(String(bytes));
-  try {
-    return await act();
-  } finally {
-    limit('unlimited');
-  }
-}
-
 const ask = () => send(service, JSON.stringify(authority.request()));
 
 test('without room for its note a request is refused, and the next is answered once there is room', async () => {
-  const { status, headers, body } = await without(PAGE_BYTES - 1, ask);
+  const { status, headers, body } = await limit.within(PAGE_BYTES - 1, ask);
   expect([status, headers['retry-after'], body]).toMatchObject([507, '1', { code: 'DISK_FULL' }]);
   expect((await ask()).status).toBe(200);
 });
@@ -49,7 +35,7 @@ test('no pseudonym is given out without its line in the audit log, and no half l
   // Longer than all the other files, so that the log alone meets the limit.
   await appendFile(auditFile, `${'x'.repeat(PAGE_BYTES * 64)}\n`);
   const before = await readFile(auditFile, 'utf8');
-  const asked = await without(before.length + LINE_BYTES, () => Promise.all([ask(), ask(), ask()]));
+  const asked = await limit.within(before.length + LINE_BYTES, () => Promise.all([ask(), ask(), ask()]));
   for (const { status, body } of asked) {
     expect([status, body.code]).toEqual([507, 'DISK_FULL']);
     expect(body.pseudonym).toBeUndefined();
@@ -62,7 +48,7 @@ test('no pseudonym is given out without its line in the audit log, and no half l
 
 test('without room no half key is made, and the service starts later with a whole one', async () => {
   const folder = join(authority.folder, 'new');
-  await expect(without(16, () => authority.build({ folder }))).rejects.toMatchObject({ code: 'DISK_FULL' });
+  await expect(limit.within(16, () => authority.build({ folder }))).rejects.toMatchObject({ code: 'DISK_FULL' });
   expect(await readdir(folder)).toEqual([]);
   const other = await authority.build({ folder });
   expect((await stat(join(folder, 'prf.key'))).size).toBe(32);

@@ -1,5 +1,6 @@
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
+import { slowSenders } from '@yilian/testbed';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -108,22 +109,9 @@ test('a head or a body that never ends costs its sender the connection, and othe
   const { port } = app.server.address() as AddressInfo;
   expect(app.server).toMatchObject({ requestTimeout: 15_000, headersTimeout: 5_000 });
   Object.assign(app.server, { requestTimeout: 300, headersTimeout: 300 });
-  const head = 'POST /v1/pseudonyms HTTP/1.1\r\nHost: authority\r\nContent-Type: application/json\r\n';
-  const sockets = [`${head}X-Long: `, `${head}Content-Length: 10000\r\n\r\n{`].map((beginning) => {
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-    socket.write(beginning);
-    const closed = new Promise((resolve) => socket.resume().once('close', resolve));
-    return { socket, dripping: setInterval(() => socket.write(' '), 50), closed };
-  });
-  try {
-    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
-    await Promise.all(sockets.map(({ closed }) => closed));
-  } finally {
-    for (const { socket, dripping } of sockets) {
-      clearInterval(dripping);
-      socket.destroy();
-    }
-  }
+  using slow = slowSenders(port, '/v1/pseudonyms');
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+  await slow.cutOff;
 });
 
 test('the log at its most talkative has neither number nor pseudonym', async () => {

@@ -1,5 +1,6 @@
-import { type AddressInfo, connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Envelope, signDocument } from '@yilian/protocol';
+import { junk, mutated, RUNS, slowSenders } from '@yilian/testbed';
 import { Queue } from 'bullmq';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -7,7 +8,6 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FEDERATION, Federation, OPERATOR_TOKEN, type Region, until } from './fixture/federation.ts';
-import { junk, mutated, RUNS } from './fixture/mutations.ts';
 import { hash, Patient, Practitioner, signerOf } from './fixture/people.ts';
 import { patientOf, reached, submit } from './fixture/steps.ts';
 
@@ -235,22 +235,9 @@ it('a head or a body that never ends costs its sender the connection, and others
   const { port } = app.server.address() as AddressInfo;
   expect(app.server).toMatchObject({ requestTimeout: 15_000, headersTimeout: 5_000 });
   Object.assign(app.server, { requestTimeout: 300, headersTimeout: 300 });
-  const head = 'POST /v1/requests HTTP/1.1\r\nHost: relay\r\nContent-Type: application/json\r\n';
-  const sockets = [`${head}X-Long: `, `${head}Content-Length: 100000\r\n\r\n{`].map((beginning) => {
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-    socket.write(beginning);
-    const closed = new Promise((resolve) => socket.resume().once('close', resolve));
-    return { socket, dripping: setInterval(() => socket.write(' '), 50), closed };
-  });
-  try {
-    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
-    await Promise.all(sockets.map(({ closed }) => closed));
-  } finally {
-    for (const { socket, dripping } of sockets) {
-      clearInterval(dripping);
-      socket.destroy();
-    }
-  }
+  using slow = slowSenders(port, '/v1/requests');
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+  await slow.cutOff;
 });
 
 describe('jobs that somebody put into Redis', () => {

@@ -14,7 +14,7 @@ let doctor: Practitioner;
 let folder: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'yilian-recovery-'));
+  folder = await mkdtemp(join(tmpdir(), 'yilian-stopping-'));
   federation = await Federation.open({}, { served: true });
   ({ north, south } = federation);
   await federation.settle();
