@@ -1,16 +1,22 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type ApplicationPolicy, type CommittedDefinition, isPolicy } from './chaincode-definition.ts';
 import { type ChangeOptions, majorityOf, requireConsent, type Step } from './change.ts';
-import { command } from './command.ts';
-import { FabricError } from './errors.ts';
-import { type Administrator, approvalOf, flags, hasJoined, installPackage, lifecycle } from './lifecycle.ts';
+import { decoded } from './configtxlator.ts';
+import {
+  type Administrator,
+  approvalOf,
+  flags,
+  hasJoined,
+  installPackage,
+  lifecycle,
+  orderingFlags,
+} from './lifecycle.ts';
 import { type ChaincodePlan, versionOf } from './plan.ts';
 import type { Site } from './site.ts';
+import { until } from './until.ts';
 
 const APPROVED_MS = 30_000;
-const POLL_MS = 100;
 
 /** Every committed definition of the channel. @throws FabricError FABRIC_COMMAND */
 export async function committedDefinitions(
@@ -59,8 +65,8 @@ export async function definitionSteps(
     const organisation = site.organisation(mspId);
     for (const each of site.administrators(organisation))
       await installPackage(each, site.packageFile(planned), planned.id, signal);
-    const ordering = await orderingFlags(site, signal);
-    const args = ['approveformyorg', '--package-id', planned.id, ...terms, ...ordering];
+    const { access } = await site.consenter(signal);
+    const args = ['approveformyorg', '--package-id', planned.id, ...terms, ...orderingFlags(access)];
     await lifecycle(site.administrator(mspId), args, signal);
   };
   const agreed = isCommitted ? members : await agreedTo(reader, terms, signal);
@@ -88,7 +94,8 @@ export async function definitionSteps(
     // Only what this machine administers can be asked to endorse.
     const endorsers = approving.filter((mspId) => approved.includes(mspId)).map((mspId) => site.administrator(mspId));
     const peers = endorsers.flatMap(({ address, roots }) => ['--peerAddresses', address, '--tlsRootCertFiles', roots]);
-    await lifecycle(reader, ['commit', ...terms, ...(await orderingFlags(site, signal)), ...peers], signal);
+    const { access } = await site.consenter(signal);
+    await lifecycle(reader, ['commit', ...terms, ...orderingFlags(access), ...peers], signal);
   };
   return [
     ...steps,
@@ -117,14 +124,11 @@ async function approvedBy(
   expected: readonly string[],
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
-  const deadline = Date.now() + APPROVED_MS;
-  for (;;) {
+  const look = async () => {
     const agreed = await agreedTo(reader, terms, signal);
-    if (expected.every((mspId) => agreed.includes(mspId))) return agreed;
-    if (Date.now() > deadline)
-      throw new FabricError('FABRIC_NOT_READY', `approvals do not reach a peer of ${site.plan.channel}`);
-    await delay(POLL_MS, undefined, { signal });
-  }
+    return expected.every((mspId) => agreed.includes(mspId)) && agreed;
+  };
+  return until(`approvals do not reach a peer of ${site.plan.channel}`, look, { withinMs: APPROVED_MS, signal });
 }
 
 /** Who has approved of the terms, as a peer knows it. */
@@ -138,20 +142,9 @@ async function agreedTo(
   return Object.keys(approvals).filter((mspId) => approvals[mspId] === true);
 }
 
-async function orderingFlags(site: Site, signal?: AbortSignal): Promise<readonly string[]> {
-  const { address, roots } = (await site.consenter(signal)).access;
-  return ['-o', address, '--tls', '--cafile', roots];
-}
-
 async function decodedPolicy(site: Site, base64: string, signal?: AbortSignal): Promise<ApplicationPolicy> {
-  const work = await mkdtemp(join(site.folder, 'policy-'));
-  try {
-    const [input, output] = [join(work, 'policy.pb'), join(work, 'policy.json')];
-    await writeFile(input, Buffer.from(base64, 'base64'));
-    const decode = ['proto_decode', '--type', 'protos.ApplicationPolicy', '--input', input, '--output', output];
-    await command(site.binaries.configtxlator, decode, { signal });
-    return JSON.parse(await readFile(output, 'utf8')) as ApplicationPolicy;
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  await using work = await mkdtempDisposable(join(site.folder, 'policy-'));
+  const file = join(work.path, 'policy.pb');
+  await writeFile(file, Buffer.from(base64, 'base64'));
+  return await decoded<ApplicationPolicy>(site.binaries, 'protos.ApplicationPolicy', file, work.path, signal);
 }

@@ -1,27 +1,24 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { FabricError } from './errors.ts';
 import { peerHeight } from './lifecycle.ts';
 import type { Site } from './site.ts';
+import { until } from './until.ts';
 
 const EVERYWHERE_MS = 60_000;
-const POLL_MS = 100;
 
 /** Returns when every peer of these organisations has every block there is now. @throws FabricError FABRIC_NOT_READY */
 export async function everywhere(site: Site, mspIds: readonly string[], signal?: AbortSignal): Promise<void> {
   const { channel, orderers, organisations } = site.plan;
   const statuses = await Promise.all(orderers.map((orderer) => site.status(orderer, signal)));
   const height = Math.max(...statuses.map((status) => status?.height ?? 0));
-  const deadline = Date.now() + EVERYWHERE_MS;
   const concerned = organisations.filter(({ mspId }) => mspIds.includes(mspId));
   await Promise.all(
     concerned.flatMap(({ mspId, peers }) =>
       peers.map(async ({ name }) => {
         const administrator = site.administrator(mspId, name);
-        while ((await peerHeight(administrator, channel, signal)) < height) {
-          if (Date.now() > deadline)
-            throw new FabricError('FABRIC_NOT_READY', `${name} of ${mspId} lags behind ${channel}`);
-          await delay(POLL_MS, undefined, { signal });
-        }
+        await until(
+          `${name} of ${mspId} lags behind ${channel}`,
+          async () => (await peerHeight(administrator, channel, signal)) >= height,
+          { withinMs: EVERYWHERE_MS, signal },
+        );
       }),
     ),
   );

@@ -34,18 +34,9 @@ export async function joinOrderer(
   files: CredentialFiles & { readonly roots: string; readonly genesis: string },
   signal?: AbortSignal,
 ): Promise<void> {
-  const { genesis } = files;
-  const said = await command(
-    osnadmin,
-    ['channel', 'join', ...flags({ 'config-block': genesis }), ...administration(channel, address, files)],
-    { signal },
-  );
-  // Its exit code is 0 whatever the orderer answered.
-  if (!/Status: 201/.test(said) && !/already exists/.test(said))
-    throw new FabricError(
-      'FABRIC_COMMAND',
-      `orderer ${address} does not join ${channel}: ${said.trim().slice(0, 500)}`,
-    );
+  const args = ['join', ...flags({ 'config-block': files.genesis }), ...administration(channel, address, files)];
+  const said = await command(osnadmin, ['channel', ...args], { signal });
+  requireSaid(/Status: 201|already exists/, said, `orderer ${address} does not join ${channel}`);
 }
 
 /** Takes an orderer from the channel; one that is not on it stays so. @throws FabricError FABRIC_COMMAND */
@@ -57,11 +48,12 @@ export async function leaveOrderer(
   signal?: AbortSignal,
 ): Promise<void> {
   const said = await command(osnadmin, ['channel', 'remove', ...administration(channel, address, files)], { signal });
-  if (!/Status: (204|404)/.test(said))
-    throw new FabricError(
-      'FABRIC_COMMAND',
-      `orderer ${address} does not leave ${channel}: ${said.trim().slice(0, 500)}`,
-    );
+  requireSaid(/Status: (204|404)/, said, `orderer ${address} does not leave ${channel}`);
+}
+
+/** The exit code of `osnadmin` is 0 whatever the orderer answered. @throws FabricError FABRIC_COMMAND */
+function requireSaid(done: RegExp, said: string, otherwise: string): void {
+  if (!done.test(said)) throw new FabricError('FABRIC_COMMAND', `${otherwise}: ${said.trim().slice(0, 500)}`);
 }
 
 /** Undefined when it does not answer, or does not know the channel. */
@@ -124,9 +116,9 @@ export async function installPackage(
   packageId: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const installed = await peer(admin, ['lifecycle', 'chaincode', 'queryinstalled', '--output', 'json'], signal);
+  const installed = await lifecycle(admin, ['queryinstalled', '--output', 'json'], signal);
   if (installed.includes(packageId)) return;
-  await peer(admin, ['lifecycle', 'chaincode', 'install', file], signal);
+  await lifecycle(admin, ['install', file], signal);
 }
 
 /** The package for which an organisation has approved a definition. @throws FabricError FABRIC_COMMAND */
@@ -156,11 +148,17 @@ export function lifecycle(admin: Administrator, args: readonly string[], signal?
   return peer(admin, ['lifecycle', 'chaincode', ...args], signal);
 }
 
+/** What makes a `peer` command go to an orderer. */
+export function orderingFlags({ address, roots }: OrdererAccess): readonly string[] {
+  return ['-o', address, '--tls', '--cafile', roots];
+}
+
 export function flags(given: Readonly<Record<string, string>>): string[] {
   return Object.entries(given).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-function peer(admin: Administrator, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
+/** A `peer` command at an administrator's peer. @throws FabricError FABRIC_COMMAND */
+export function peer(admin: Administrator, args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
   return command(admin.program, args, { config: admin.config, signal });
 }
 

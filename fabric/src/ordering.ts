@@ -1,19 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
 import { membersOf } from './channel-config.ts';
-import { command } from './command.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
 import { type Consenter, consentersOf, partsFor, putConsenter, removeConsenter } from './consenters.ts';
-import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
-import { joinOrderer, leaveOrderer } from './lifecycle.ts';
+import { joinOrderer, leaveOrderer, orderingFlags, peer } from './lifecycle.ts';
 import { entryOf } from './membership.ts';
 import { addressOf, type OrdererPlan } from './plan.ts';
 import type { Site } from './site.ts';
+import { until } from './until.ts';
 
 const SETTLED_MS = 60_000;
-const POLL_MS = 100;
 
 /**
  * Makes an orderer that runs a consenter of the channel, its organisation one that orders where it is not, and returns
@@ -112,8 +109,7 @@ export async function settled(
 ): Promise<void> {
   const { channel, consensus, orderers } = site.plan;
   const others = orderers.filter(({ name }) => !without.includes(name));
-  const deadline = Date.now() + SETTLED_MS;
-  for (;;) {
+  const look = async (): Promise<boolean> => {
     const statuses = await Promise.all(
       others.map(async (each) => ({ name: each.name, status: await site.status(each, signal) })),
     );
@@ -126,25 +122,21 @@ export async function settled(
     );
     if (along && (consensus === 'bft' || (await hasLeader(others, channel, size, names.length > 0)))) {
       const serving = await Promise.all(running.map((each) => serves(site, each, signal)));
-      if (serving.every(Boolean)) return;
+      return serving.every(Boolean);
     }
-    if (Date.now() > deadline)
-      throw new FabricError(
-        'FABRIC_NOT_READY',
-        `the orderers of ${channel} do not order together: ${names.join(', ')}`,
-      );
-    await delay(POLL_MS, undefined, { signal });
-  }
+    return false;
+  };
+  const otherwise = `the orderers of ${channel} do not order together: ${names.join(', ')}`;
+  await until(otherwise, look, { withinMs: SETTLED_MS, signal });
 }
 
 /** An orderer that knows no leader, and so orders nothing, gives no blocks either unless it is asked for its best effort. */
 async function serves(site: Site, orderer: OrdererPlan, signal?: AbortSignal): Promise<boolean> {
-  const { program, config } = site.administrator(orderer.mspId);
-  const { address, roots } = site.ordererAccess(orderer);
   const block = site.path('orderers', orderer.name, 'newest.block');
-  const fetch = ['channel', 'fetch', 'newest', block, '-c', site.plan.channel];
+  const ordering = orderingFlags(site.ordererAccess(orderer));
+  const args = ['channel', 'fetch', 'newest', block, '-c', site.plan.channel, ...ordering];
   try {
-    await command(program, [...fetch, '-o', address, '--tls', '--cafile', roots], { config, signal });
+    await peer(site.administrator(orderer.mspId), args, signal);
     return true;
   } catch {
     signal?.throwIfAborted();

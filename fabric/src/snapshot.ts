@@ -1,15 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
-import { command } from './command.ts';
-import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
-import { type Administrator, flags, hasJoined, installPackage, peerHeight } from './lifecycle.ts';
+import { type Administrator, flags, hasJoined, installPackage, peerHeight, peer as run } from './lifecycle.ts';
 import type { Site } from './site.ts';
+import { until } from './until.ts';
 
 const SNAPSHOT_MS = 120_000;
-const POLL_MS = 100;
 
 /** The peer that joins, and the peer of the same organisation whose state it takes. */
 export interface SnapshotJoin {
@@ -38,11 +35,10 @@ export async function joinFromSnapshot(
     run: async () => {
       const snapshot = await snapshotOf(source, channel, completed, signal);
       await run(joining, ['channel', 'joinbysnapshot', '--snapshotpath', snapshot], signal);
-      await until(
-        `${peer} of ${mspId} does not end joining ${channel}`,
-        () => hasJoined(joining, channel, signal),
+      await until(`${peer} of ${mspId} does not end joining ${channel}`, () => hasJoined(joining, channel, signal), {
+        withinMs: SNAPSHOT_MS,
         signal,
-      );
+      });
       if (site.organisation(mspId).contracts !== undefined)
         for (const each of site.packages) await installPackage(joining, site.packageFile(each), each.id, signal);
       await everywhere(site, [mspId], signal);
@@ -64,7 +60,10 @@ async function snapshotOf(
     const { address, roots } = source;
     const at = flags({ channelID: channel, peerAddress: address, tlsRootCertFile: roots });
     await run(source, ['snapshot', 'submitrequest', '--blockNumber', '0', ...at], signal);
-    await until(`${address} does not complete a snapshot of ${channel}`, async () => found() !== undefined, signal);
+    await until(`${address} does not complete a snapshot of ${channel}`, async () => found() !== undefined, {
+      withinMs: SNAPSHOT_MS,
+      signal,
+    });
   }
   return join(completed, `${found() ?? last}`);
 }
@@ -77,16 +76,4 @@ function newestSince(completed: string, block: number): number | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-async function until(otherwise: string, is: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
-  const deadline = Date.now() + SNAPSHOT_MS;
-  while (!(await is())) {
-    if (Date.now() > deadline) throw new FabricError('FABRIC_NOT_READY', otherwise);
-    await delay(POLL_MS, undefined, { signal });
-  }
-}
-
-function run(admin: Administrator, args: readonly string[], signal?: AbortSignal): Promise<string> {
-  return command(admin.program, args, { config: admin.config, signal });
 }
