@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { accepting } from '@yilian/service';
 import { DeployError } from './errors.ts';
 import { type Alive, birthOf } from './running.ts';
 
@@ -110,16 +110,4 @@ function tail(file: string): string {
   } finally {
     closeSync(log);
   }
-}
-
-async function accepting(port: number, signal: AbortSignal): Promise<void> {
-  while (!(await accepts(port))) await delay(20, undefined, { signal });
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { writeWhole } from '@yilian/service';
 import { DeployError } from './errors.ts';
-import { readJsonIfThere, writeWhole } from './files.ts';
+import { readJsonIfThere } from './files.ts';
 
 /** What a federation can be founded on, by option of the command line; the first of each is taken when nobody chose. */
 export const ENGINES = {
@@ -29,8 +30,8 @@ export function rememberEngines(state: string, chosen: Partial<Engines>): void {
   writeWhole(fileOf(state), JSON.stringify({ ...defaults(), ...chosen }));
 }
 
-/** @throws DeployError ENGINE_DIFFERS STATE_DAMAGED */
-export async function requireSameEngines(state: string, asked: Partial<Engines>): Promise<void> {
+/** What a state was founded on. @throws DeployError ENGINE_DIFFERS unless that is what is asked for; STATE_DAMAGED */
+export async function requireSameEngines(state: string, asked: Partial<Engines>): Promise<Engines> {
   const kept = await readEngines(state);
   for (const kind of KINDS) {
     if (asked[kind] !== undefined && asked[kind] !== kept[kind])
@@ -39,6 +40,7 @@ export async function requireSameEngines(state: string, asked: Partial<Engines>)
         `${state} was founded with --${kind} ${kept[kind]}; choose another folder for --${kind} ${asked[kind]}`,
       );
   }
+  return kept;
 }
 
 /** What was chosen among options; nothing when it is no choice. */

@@ -12,7 +12,7 @@ const CONTRACTS = {
   [MAIN]: import.meta.resolve('@yilian/main-chain/contracts'),
   region: import.meta.resolve('@yilian/regional-chain/contracts'),
 };
-export const PEER = 'peer0';
+const PEER = 'peer0';
 
 /** The chains of a federation as Hyperledger Fabric networks, all on this machine. */
 export class FabricChains {

@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { DeployError } from './errors.ts';
 
 export async function readIfThere(file: string): Promise<string | undefined> {
@@ -21,29 +18,5 @@ export async function readJsonIfThere(file: string): Promise<unknown> {
     return JSON.parse(text);
   } catch (cause) {
     throw new DeployError('STATE_DAMAGED', `${file} is not JSON`, { cause });
-  }
-}
-
-/**
- * Writes a file that only its owner reads, whole or not at all: another process sees the old bytes or the new.
- * `durable`: so does one after a power cut.
- */
-export function writeWhole(file: string, text: string, { durable = true } = {}): void {
-  if (textOf(file) === text) return;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const temporary = `${file}.${randomUUID()}.new`;
-  try {
-    writeFileSync(temporary, text, { mode: 0o600, flush: durable });
-    renameSync(temporary, file);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
   }
 }

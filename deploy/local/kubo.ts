@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { inPath } from '@yilian/service';
+import { inPath, writeWhole } from '@yilian/service';
 import type { Program } from './child.ts';
 import { hospitals } from './description.ts';
 import { DeployError } from './errors.ts';
-import { readIfThere, readJsonIfThere, writeWhole } from './files.ts';
+import { readIfThere, readJsonIfThere } from './files.ts';
 import type { Layout } from './layout.ts';
 
 const run = promisify(execFile);

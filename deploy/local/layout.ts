@@ -6,6 +6,7 @@ import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import { type Genesis, type Organisation, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
+import { freePorts, writeWhole } from '@yilian/service';
 import {
   authorityOf,
   commission,
@@ -17,10 +18,10 @@ import {
 } from './description.ts';
 import { type Engines, readEngines } from './engines.ts';
 import { fabricPorts } from './fabric-networks.ts';
-import { readIfThere, readJsonIfThere, writeWhole } from './files.ts';
+import { readIfThere, readJsonIfThere } from './files.ts';
 import type { HolderConfig } from './holder.ts';
 import { type CredentialFiles, Pki } from './pki.ts';
-import { freePorts } from './ports.ts';
+import { services } from './services.ts';
 
 /** Configuration of `chain-main.ts`. */
 export interface ChainConfig {
@@ -303,16 +304,14 @@ function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client
 }
 
 function portNames(description: Description, { engine, vault }: Engines): string[] {
-  const { regions, authorities } = description;
+  const { regions } = description;
   const embedded = ['main/chain', ...regions.flatMap(({ region }) => [`${region}/chain`, `${region}/main-view`])];
   return [
     ...(engine === 'fabric' ? fabricPorts(description) : embedded),
     'pseudonyms',
-    ...authorities.map(({ mspId }) => `main/attester/${mspId}`),
+    ...services(description).map(({ name }) => name),
     ...regions.flatMap((region) => [
       `${region.region}/redis`,
-      `${region.region}/relay`,
-      ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
       ...hospitals(region).flatMap(({ mspId }) =>
         [...(vault === 'kubo' ? ['kubo', 'swarm'] : []), 'vault'].map((what) => `${region.region}/${what}/${mspId}`),
       ),

@@ -1,16 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { commission, MAIN, proxyHosts } from './description.ts';
 import { networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
+import { type ServicePlace, services } from './services.ts';
 
 /** Alarms about what {@link prometheus} collects. */
 export const ALERTS = fileURLToPath(new URL('../monitoring/alerts.yml', import.meta.url));
 
-interface Target {
+interface Target extends Omit<ServicePlace, 'kind'> {
   readonly job: string;
-  readonly name: string;
-  readonly network: string;
-  readonly organisation: string;
 }
 
 /** Configuration of Prometheus for everything of a federation that tells its figures: YAML, spelled as JSON. */
@@ -34,42 +31,16 @@ export function prometheus(layout: Layout): string {
 }
 
 function targets({ description, engines }: Layout): Target[] {
-  const { authorities, regions } = description;
   const fabric = engines.engine === 'fabric' ? networksOf(description) : [];
   return [
-    ...authorities.map(({ mspId }) => ({
-      job: 'attester',
-      name: `main/attester/${mspId}`,
-      network: MAIN,
-      organisation: mspId,
-    })),
-    ...regions.flatMap((region) => [
-      {
-        job: 'relay',
-        name: `${region.region}/relay`,
-        network: region.region,
-        organisation: commission(region).mspId,
-      },
-      ...proxyHosts(region).map(({ mspId }) => ({
-        job: 'proxy',
-        name: `${region.region}/proxy/${mspId}`,
-        network: region.region,
-        organisation: mspId,
-      })),
-    ]),
+    ...services(description).map(({ kind, ...place }) => ({ job: kind, ...place })),
     ...fabric.flatMap(({ name: network, members, orderers }) => [
-      ...orderers.map((mspId) => ({
-        job: 'orderer',
-        name: `${network}/orderer-operations/${mspId}`,
-        network,
-        organisation: mspId,
-      })),
-      ...members.map((mspId) => ({
-        job: 'peer',
-        name: `${network}/peer-operations/${mspId}`,
-        network,
-        organisation: mspId,
-      })),
+      ...orderers.map((mspId) => nodeOf('orderer', network, mspId)),
+      ...members.map((mspId) => nodeOf('peer', network, mspId)),
     ]),
   ];
+}
+
+function nodeOf(job: string, network: string, organisation: string): Target {
+  return { job, name: `${network}/${job}-operations/${organisation}`, network, organisation };
 }

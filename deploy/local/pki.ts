@@ -7,7 +7,8 @@ import {
   type IssueOptions,
   restoreAuthority,
 } from '@yilian/ledger';
-import { readIfThere, writeWhole } from './files.ts';
+import { writeWhole } from '@yilian/service';
+import { readIfThere } from './files.ts';
 
 /** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
 const ORGANISATION = 'embedded';

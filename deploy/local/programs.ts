@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { ProxyConfig } from '@yilian/proxy';
 import type { RelayConfig } from '@yilian/relay';
+import { writeWhole } from '@yilian/service';
 import type { Program } from './child.ts';
 import { MAIN, proxyHosts, type RegionDescription } from './description.ts';
 import type { FabricChains } from './fabric.ts';
-import { writeWhole } from './files.ts';
 import { type KuboSource, kuboNodes } from './kubo.ts';
 import type { Layout } from './layout.ts';
 import { prometheus } from './monitoring.ts';

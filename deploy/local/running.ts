@@ -1,8 +1,9 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { writeWhole } from '@yilian/service';
 import { DeployError } from './errors.ts';
-import { readIfThere, writeWhole } from './files.ts';
+import { readIfThere } from './files.ts';
 
 /** One process, told apart from any later one with the same id. */
 export interface Alive {

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findBinaries } from '@yilian/fabric';
+import { writeWhole } from '@yilian/service';
 import { readDescription } from './description.ts';
 import { type Engines, parseEngines, rememberEngines, requireSameEngines } from './engines.ts';
 import { DeployError, told } from './errors.ts';
 import { FileLock } from './file-lock.ts';
-import { readIfThere, writeWhole } from './files.ts';
-import { findKubo } from './kubo.ts';
+import { readIfThere } from './files.ts';
 import { Layout } from './layout.ts';
 import { end, forgetRunning, lastRunning } from './running.ts';
+import { findSources } from './sources.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** What the supervisor tells whoever started it, over the channel between the two processes. */
@@ -26,9 +26,9 @@ async function main(state: string, given: string | undefined, engines: Partial<E
   const lock = FileLock.tryTake(join(state, 'supervisor.lock'));
   if (lock === undefined) throw new DeployError('STATE_BUSY', `another process is running the federation of ${state}`);
   process.once('exit', () => lock[Symbol.dispose]());
-  const description = await described(state, given, engines);
+  const { description, sources } = await described(state, given, engines);
   await sweep(state);
-  const supervisor = new Supervisor(await Layout.open(state, description), (step) => say({ step }));
+  const supervisor = new Supervisor(await Layout.open(state, description), sources, (step) => say({ step }));
   // Its log may find no room.
   process.stderr.on('error', () => undefined);
   let stopping = false;
@@ -53,7 +53,7 @@ async function main(state: string, given: string | undefined, engines: Partial<E
 }
 
 /**
- * The description this state was founded with, and on the engines asked for.
+ * The description this state was founded with, on the engines asked for, and the programs of these.
  * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
  */
 async function described(state: string, given: string | undefined, engines: Partial<Engines>) {
@@ -62,17 +62,15 @@ async function described(state: string, given: string | undefined, engines: Part
   if (known === undefined) {
     const description = await readDescription(given ?? DEFAULT);
     // What cannot run here is not kept: the next `up` may choose otherwise.
-    if (engines.vault === 'kubo') await findKubo();
-    if (engines.engine === 'fabric') await findBinaries();
+    const sources = await findSources(engines);
     rememberEngines(state, engines);
     writeWhole(kept, JSON.stringify(description, null, 2));
-    return description;
+    return { description, sources };
   }
   const description = await readDescription(kept);
   if (given !== undefined && JSON.stringify(await readDescription(given)) !== JSON.stringify(description))
     throw new DeployError('STATE_FOREIGN', `${state} holds another federation; choose another folder or remove it`);
-  await requireSameEngines(state, engines);
-  return description;
+  return { description, sources: await findSources(await requireSameEngines(state, engines)) };
 }
 
 /** Ends what a killed supervisor left behind. */

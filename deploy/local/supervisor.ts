@@ -1,19 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Binaries, findBinaries } from '@yilian/fabric';
+import { isFree } from '@yilian/service';
 import { Child, type Program } from './child.ts';
 import { warmUp } from './compile-cache.ts';
-import { proxyHosts } from './description.ts';
 import { DeployError, told } from './errors.ts';
 import { FabricChains } from './fabric.ts';
 import { FederationWatch, found } from './founding.ts';
-import { findKubo, type KuboSource } from './kubo.ts';
 import type { Layout } from './layout.ts';
-import { isFree } from './ports.ts';
 import { programs } from './programs.ts';
 import { findRedis, type RedisHost, type RedisSource } from './redis.ts';
 import { requireServing } from './redis-urls.ts';
 import { birthOf, forgetRunning, type ProcessState, type Running, writeRunning } from './running.ts';
+import { services } from './services.ts';
+import type { Sources } from './sources.ts';
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
@@ -33,6 +32,7 @@ interface Kept {
 /** Starts every program of a federation, starts again what dies, and ends all of them when it is told to. */
 export class Supervisor {
   readonly #layout: Layout;
+  readonly #sources: Sources;
   readonly #onStep: (step: string) => void;
   readonly #host: RedisHost | undefined;
   readonly #kept = new Map<string, Kept>();
@@ -42,8 +42,9 @@ export class Supervisor {
   /** An installation of Redis that has begun is not left halfway. */
   #finding: Promise<RedisSource> | undefined;
 
-  constructor(layout: Layout, onStep: (step: string) => void, host?: RedisHost) {
+  constructor(layout: Layout, sources: Sources, onStep: (step: string) => void, host?: RedisHost) {
     this.#layout = layout;
+    this.#sources = sources;
     this.#onStep = onStep;
     this.#host = host;
     const { pid } = process;
@@ -53,14 +54,13 @@ export class Supervisor {
 
   /**
    * Resolves when the federation is ready.
-   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT PORT_TAKEN STATE_DAMAGED
+   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE PORT_TAKEN STATE_DAMAGED
    * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
     const { regions } = this.#layout.description;
-    const kubo = this.#layout.engines.vault === 'kubo' ? await findKubo(this.#host?.env) : undefined;
-    const binaries = this.#layout.engines.engine === 'fabric' ? await findBinaries() : undefined;
-    const redis = await this.#redis(regions.length, kubo, binaries);
+    const { kubo, fabric: binaries } = this.#sources;
+    const redis = await this.#redis(regions.length);
     await this.#requireFreePorts(redis);
     this.#step('preparing keys and configurations');
     const fabric = binaries && (await FabricChains.prepare(this.#layout, binaries));
@@ -102,12 +102,12 @@ export class Supervisor {
     forgetRunning(this.#layout.state);
   }
 
-  async #redis(regions: number, kubo: KuboSource | undefined, binaries: Binaries | undefined): Promise<RedisSource> {
+  async #redis(regions: number): Promise<RedisSource> {
     this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
     const versions =
       redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
-    this.#running = { ...this.#running, engines: engines(redis, versions, kubo, binaries) };
+    this.#running = { ...this.#running, engines: engines(redis, versions, this.#sources) };
     return redis;
   }
 
@@ -154,14 +154,6 @@ export class Supervisor {
   }
 
   async #allReady(): Promise<void> {
-    const { regions, authorities } = this.#layout.description;
-    const names = [
-      ...authorities.map(({ mspId }) => `main/attester/${mspId}`),
-      ...regions.flatMap((region) => [
-        `${region.region}/relay`,
-        ...proxyHosts(region).map(({ mspId }) => `${region.region}/proxy/${mspId}`),
-      ]),
-    ];
     const { signal } = this.#stopping;
     const deadline = Date.now() + READY_MS;
     const wait = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
@@ -172,7 +164,11 @@ export class Supervisor {
       }
     };
     using watch = await FederationWatch.open(this.#layout);
-    await Promise.all(names.map((name) => wait(name, () => isReady(`${this.#layout.url(name)}/ready`))));
+    await Promise.all(
+      services(this.#layout.description).map(({ name }) =>
+        wait(name, () => isReady(`${this.#layout.url(name)}/ready`)),
+      ),
+    );
     await wait('the mirrors of the main chain', () => watch.settled());
   }
 
@@ -215,18 +211,13 @@ export class Supervisor {
   }
 }
 
-function engines(
-  redis: RedisSource,
-  versions: readonly string[],
-  kubo: KuboSource | undefined,
-  binaries: Binaries | undefined,
-): Running['engines'] {
+function engines(redis: RedisSource, versions: readonly string[], { kubo, fabric }: Sources): Running['engines'] {
   const of = redis.kind === 'url' ? 'by REDIS_URLS' : redis.program;
   return {
     chains: `${
-      binaries === undefined
+      fabric === undefined
         ? `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']}`
-        : `Hyperledger Fabric ${binaries.version} (${binaries.peer})`
+        : `Hyperledger Fabric ${fabric.version} (${fabric.peer})`
     } (all keys on this machine: no independence)`,
     vault:
       kubo === undefined

@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts, isFree } from '@yilian/service';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Description, readDescription } from '../local/description.ts';
 import { FileLock } from '../local/file-lock.ts';
 import { Layout } from '../local/layout.ts';
-import { freePorts, isFree } from '../local/ports.ts';
 import { DESCRIPTION } from './fixture/world.ts';
 
 let folder: string;

@@ -1,12 +1,10 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { writeWhole } from '@yilian/service';
 
 /** Writes a file whole or not at all, readable by its owner alone. */
 export function write(file: string, content: string | Uint8Array): string {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const fresh = `${file}.new`;
-  writeFileSync(fresh, content, { mode: 0o600 });
-  renameSync(fresh, file);
+  // Not synced, for there are hundreds at a first start: a power cut during it may cost the folder.
+  writeWhole(file, content, { durable: false });
   return file;
 }
 

@@ -1,4 +1,3 @@
-import { connect } from '@yilian/ledger';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findBinaries } from '../src/index.ts';
 import { RunningNetwork } from './fixture/running.ts';
@@ -22,11 +21,7 @@ else
         chaincodes: [{ name: 'main', endorsement: "OR('BMSP.peer')", module }],
       });
       onTestFinished(() => running[Symbol.asyncDispose]());
-      const { address, tls } = running.network.access('BMSP', 'peer0');
-      const { certificate, privateKey } = running.authorities
-        .get('BMSP')!
-        .issue({ commonName: 'client', role: 'client' });
-      using connection = connect({ client: address, tls, identity: { mspId: 'BMSP', certificate }, privateKey });
+      using connection = running.connect('BMSP');
       const contract = connection.contract('main', 'main');
       await expect(running.network.removeOrderer('orderer0')).rejects.toMatchObject({ code: 'FABRIC_QUORUM' });
       const organisation = await running.organisation('EMSP', ['main']);

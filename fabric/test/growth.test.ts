@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Connection, connect } from '@yilian/ledger';
+import type { Connection } from '@yilian/ledger';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type ChaincodePlan, findBinaries } from '../src/index.ts';
 import { RunningNetwork } from './fixture/running.ts';
@@ -29,13 +29,9 @@ else
     });
     afterAll(() => running?.[Symbol.asyncDispose]());
 
-    const client = (mspId: string, peer = 'peer0'): Connection => {
-      const { address, tls } = running.network.access(mspId, peer);
-      const { certificate, privateKey } = running.authorities.get(mspId)!.issue({ commonName: 'c', role: 'client' });
-      // What a leader took and did not order before it went is lost: whoever waits for its commit asks again.
-      const deadlines = { commitStatusMs: 3000 };
-      return connect({ client: address, tls, identity: { mspId, certificate }, privateKey, deadlines });
-    };
+    /** What a leader took and did not order before it went is lost: whoever waits for its commit asks again. */
+    const client = (mspId: string, peer = 'peer0'): Connection =>
+      running.connect(mspId, { peer, deadlines: { commitStatusMs: 3000 } });
     const replanChaincode = (change: { endorsement?: string; previous?: ChaincodePlan['previous'] }) =>
       running.replan((plan) => ({ ...plan, chaincodes: plan.chaincodes.map((each) => ({ ...each, ...change })) }));
 

@@ -1,4 +1,4 @@
-import { connect, submit } from '@yilian/ledger';
+import { submit } from '@yilian/ledger';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findBinaries } from '../src/index.ts';
 import { RunningNetwork } from './fixture/running.ts';
@@ -24,11 +24,7 @@ else
         chaincodes: [{ name: 'main', endorsement: majority, module }],
       });
       onTestFinished(() => running[Symbol.asyncDispose]());
-      const { address, tls } = running.network.access('AMSP', 'peer0');
-      const { certificate, privateKey } = running.authorities
-        .get('AMSP')!
-        .issue({ commonName: 'client', role: 'client' });
-      using connection = connect({ client: address, tls, identity: { mspId: 'AMSP', certificate }, privateKey });
+      using connection = running.connect('AMSP');
       const contract = connection.contract('main', 'main');
       await contract.submitTransaction('put', 'one', '1');
       await running.kill('orderer/orderer3');

@@ -1,5 +1,5 @@
+import { isFree } from '@yilian/service';
 import { expect, it } from 'vitest';
-import { isFree } from '../../local/ports.ts';
 import { type Asked, answer, ask, decided, ONCE, outcomes } from '../fixture/queries.ts';
 import { servesAgain } from '../fixture/waiting.ts';
 import { halt, kill, living, type World } from '../fixture/world.ts';

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Below the ports a system gives to outgoing connections, which could otherwise take one while its service restarts. */
 const FIRST = 12_000;
@@ -20,5 +21,18 @@ export function isFree(port: number): Promise<boolean> {
     const server = createServer();
     server.once('error', () => resolve(false));
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** Returns when somebody accepts connections on a port of the loopback interface. @throws the reason of an aborted signal */
+export async function accepting(port: number, signal?: AbortSignal): Promise<void> {
+  while (!(await accepts(port))) await delay(20, undefined, { signal });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
   });
 }
