@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
-import { membersOf } from './channel-config.ts';
+import { type ChannelConfig, membersOf } from './channel-config.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
 import { type Consenter, consentersOf, partsFor, putConsenter, removeConsenter } from './consenters.ts';
 import { everywhere } from './everywhere.ts';
@@ -22,20 +22,9 @@ export async function addOrderer(site: Site, name: string, options: ChangeOption
   const { channel } = site.plan;
   const orderer = site.orderer(name);
   const { mspId, admin } = orderer;
-  const config = await readConfiguration(site, { signal, without: [name] });
-  const consenter = consenterOf(site, orderer);
   const group = await entryOf(site, mspId, signal);
-  const entry = reconfigurationStep(
-    site,
-    config,
-    {
-      what: `${name} of ${mspId} becomes a consenter of ${channel}`,
-      parts: partsFor(config, consenter),
-      change: (each) => putConsenter(each, consenter, group),
-      without: [name],
-    },
-    options,
-  );
+  const put = (config: ChannelConfig, consenter: Consenter) => putConsenter(config, consenter, group);
+  const entry = await entryStep(site, orderer, 'becomes a consenter', put, options);
   const joining: Step = {
     what: `${name} joins ${channel}`,
     run: async () => {
@@ -61,31 +50,48 @@ export async function removeOrderer(site: Site, name: string, options: ChangeOpt
   const { signal } = options;
   const { channel } = site.plan;
   const orderer = site.orderer(name);
-  const { mspId, admin } = orderer;
-  const config = await readConfiguration(site, { signal, without: [name] });
-  const consenter = consenterOf(site, orderer);
-  const entry = reconfigurationStep(
-    site,
-    config,
-    {
-      what: `${name} of ${mspId} is no longer a consenter of ${channel}`,
-      parts: partsFor(config, consenter),
-      change: (each) => removeConsenter(each, consenter),
-      without: [name],
-    },
-    options,
-  );
+  const entry = await entryStep(site, orderer, 'is no longer a consenter', removeConsenter, options);
   const leaving: Step = {
     what: `${name} leaves ${channel}`,
     run: async () => {
       const now = await readConfiguration(site, { signal, without: [name] });
       await settled(site, consentersOf(now).length, [], signal, [name]);
-      await leaveOrderer(site.binaries, channel, addressOf(admin), site.administratorTls(mspId), signal);
+      await leaveOrderer(
+        site.binaries,
+        channel,
+        addressOf(orderer.admin),
+        site.administratorTls(orderer.mspId),
+        signal,
+      );
       await everywhere(site, membersOf(now), signal);
     },
   };
   const there = (await site.status(orderer, signal)) !== undefined;
   return perform([...entry, ...(there ? [leaving] : [])], options);
+}
+
+/** The update of the channel about one orderer, of which that orderer is not asked. */
+async function entryStep(
+  site: Site,
+  orderer: OrdererPlan,
+  becomes: string,
+  change: (config: ChannelConfig, consenter: Consenter) => void,
+  options: ChangeOptions,
+): Promise<readonly Step[]> {
+  const { name, mspId } = orderer;
+  const config = await readConfiguration(site, { signal: options.signal, without: [name] });
+  const consenter = consenterOf(site, orderer);
+  return reconfigurationStep(
+    site,
+    config,
+    {
+      what: `${name} of ${mspId} ${becomes} of ${site.plan.channel}`,
+      parts: partsFor(config, consenter),
+      change: (each) => change(each, consenter),
+      without: [name],
+    },
+    options,
+  );
 }
 
 /** An orderer as it is planned, with the certificates it has now. */
