@@ -41,7 +41,7 @@ export class FabricChains {
     return this.#networks.flatMap((network) =>
       network.programs().map((program) => {
         const name = `${network.plan.channel}/${program.name}`;
-        return { ...program, name, logFile: this.#layout.path('logs', `${name.replaceAll('/', '-')}.log`) };
+        return { ...program, name, logFile: this.#layout.logFile(name) };
       }),
     );
   }

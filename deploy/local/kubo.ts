@@ -94,7 +94,7 @@ export async function kuboNodes(
       command: program,
       args: ['daemon', '--migrate=false'],
       env: environment(repository),
-      logFile: layout.path('logs', `${name.replaceAll('/', '-')}.log`),
+      logFile: layout.logFile(name),
       ready: rpcPort,
     };
   });

@@ -120,6 +120,11 @@ export class Layout {
     return join(this.state, ...parts);
   }
 
+  /** Where a process's words go. */
+  logFile(name: string): string {
+    return this.path('logs', `${name.replaceAll('/', '-')}.log`);
+  }
+
   async folder(...parts: string[]): Promise<string> {
     const folder = this.path(...parts);
     await mkdir(folder, { recursive: true, mode: 0o700 });

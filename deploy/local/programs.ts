@@ -38,7 +38,7 @@ export async function programs(
     name,
     command: process.execPath,
     args: [script, configFile],
-    logFile: layout.path('logs', `${name.replaceAll('/', '-')}.log`),
+    logFile: layout.logFile(name),
     ready: 'line',
   });
   const embedded = layout.engines.engine === 'embedded';
@@ -118,12 +118,13 @@ async function redisServers(layout: Layout, redis: RedisSource): Promise<Program
   if (redis.kind === 'url') return [];
   return Promise.all(
     layout.description.regions.map(async ({ region }) => {
-      const port = layout.port(`${region}/redis`);
+      const name = `${region}/redis`;
+      const port = layout.port(name);
       return {
-        name: `${region}/redis`,
+        name,
         command: redis.program,
         args: redisArguments(await layout.folder(region, 'redis'), port),
-        logFile: layout.path('logs', `${region}-redis.log`),
+        logFile: layout.logFile(name),
         ready: port,
       };
     }),

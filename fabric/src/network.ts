@@ -49,7 +49,6 @@ type Renewal = Omit<RenewalOptions, 'now'> & { readonly now?: number };
 /** How a client reaches a peer's gateway. */
 export interface PeerAccess {
   readonly address: string;
-  readonly rootsFile: string;
   readonly tls: Tls;
 }
 
@@ -239,20 +238,12 @@ export class FabricNetwork {
     }
   }
 
-  /** The way to a peer's gateway. */
+  /** The way to a peer's gateway. @throws FabricError FABRIC_UNPLANNED */
   access(mspId: string, peerName: string): PeerAccess {
-    const peer = this.plan.organisations
-      .find((organisation) => organisation.mspId === mspId)
-      ?.peers.find(({ name }) => name === peerName);
-    if (peer === undefined) throw new Error(`no peer ${peerName} of ${mspId} is planned`);
-    const rootsFile = this.#path('organisations', mspId, 'peers', peerName, 'tls/roots.pem');
-    const { host } = peer.endpoint;
-    return {
-      address: addressOf(peer.endpoint),
-      rootsFile,
-      // RFC 6066 has no addresses as server names.
-      tls: { roots: readFileSync(rootsFile, 'utf8'), ...(isIP(host) && { serverName: LOCAL_NAME }) },
-    };
+    const { address, roots } = this.#site.administrator(mspId, peerName);
+    const host = address.slice(0, address.lastIndexOf(':'));
+    // RFC 6066 has no addresses as server names.
+    return { address, tls: { roots: readFileSync(roots, 'utf8'), ...(isIP(host) && { serverName: LOCAL_NAME }) } };
   }
 
   get #founded(): string {
