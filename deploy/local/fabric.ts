@@ -1,8 +1,9 @@
-import { type Binaries, type Endpoint, FabricNetwork, type NetworkPlan } from '@yilian/fabric';
+import { join } from 'node:path';
+import { type Binaries, type Endpoint, FabricNetwork, type NetworkPlan, type OrganisationPlan } from '@yilian/fabric';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import type { Program } from './child.ts';
 import { MAIN } from './description.ts';
-import { BFT_ORDERERS, networksOf } from './fabric-networks.ts';
+import { BFT_ORDERERS, type DescribedNetwork, networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
 /** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
@@ -26,10 +27,12 @@ export class FabricChains {
 
   /** Writes what their processes need. @throws FabricError FABRIC_COMMAND; FABRIC_EXPIRED naming a certificate that has */
   static async prepare(layout: Layout, binaries: Binaries): Promise<FabricChains> {
+    const plans: NetworkPlan[] = [];
+    // One after the other: an authority of two networks is made once.
+    for (const described of networksOf(layout.description)) plans.push(await planOf(layout, described));
     const networks = await Promise.all(
-      networksOf(layout.description).map(async ({ name, members, orderers }) => {
-        const plan = await planOf(layout, name, members, orderers);
-        const network = await FabricNetwork.prepare(plan, await layout.folder(name, 'fabric'), binaries);
+      plans.map(async (plan) => {
+        const network = await FabricNetwork.prepare(plan, await folderOf(layout, plan.channel), binaries);
         network.requireValid();
         return network;
       }),
@@ -57,37 +60,42 @@ export class FabricChains {
   }
 }
 
-async function planOf(
-  layout: Layout,
-  name: string,
-  members: readonly string[],
-  orderers: readonly string[],
-): Promise<NetworkPlan> {
-  const endpoint = (what: string, mspId: string): Endpoint => ({
+function folderOf(layout: Layout, network: string): Promise<string> {
+  return layout.folder(network, 'fabric');
+}
+
+async function planOf(layout: Layout, { name, members, readers, orderers }: DescribedNetwork): Promise<NetworkPlan> {
+  const endpoint = (what: string, mspId: string, network = name): Endpoint => ({
     host: '127.0.0.1',
-    port: layout.port(`${name}/${what}/${mspId}`),
+    port: layout.port(`${network}/${what}/${mspId}`),
   });
   const { chaincode, endorsement } = await layout.trust(name);
+  const organisation = async (mspId: string, network: string): Promise<OrganisationPlan> => ({
+    mspId,
+    authority: await layout.pki.authority(mspId),
+    tlsAuthority: await layout.pki.tlsAuthority(mspId),
+    contracts: { [chaincode]: endpoint('contracts', mspId) },
+    peers: [
+      {
+        name: PEER,
+        endpoint: endpoint('peer', mspId, network),
+        chaincode: endpoint('peer-chaincode', mspId, network),
+        operations: endpoint('peer-operations', mspId, network),
+      },
+    ],
+  });
   return {
     channel: name,
     consensus: orderers.length >= BFT_ORDERERS ? 'bft' : 'raft',
     batch: layout.description.block ?? (name === MAIN ? MAIN_BATCH : REGION_BATCH),
-    organisations: await Promise.all(
-      members.map(async (mspId) => ({
-        mspId,
-        authority: await layout.pki.authority(mspId),
-        tlsAuthority: await layout.pki.tlsAuthority(mspId),
-        contracts: { [chaincode]: endpoint('contracts', mspId) },
-        peers: [
-          {
-            name: PEER,
-            endpoint: endpoint('peer', mspId),
-            chaincode: endpoint('peer-chaincode', mspId),
-            operations: endpoint('peer-operations', mspId),
-          },
-        ],
+    organisations: await Promise.all([
+      ...members.map((mspId) => organisation(mspId, name)),
+      ...readers.map(async ({ mspId, region }) => ({
+        ...(await organisation(mspId, region)),
+        reads: true as const,
+        home: join(await folderOf(layout, region), 'organisations', mspId),
       })),
-    ),
+    ]),
     orderers: orderers.map((mspId) => ({
       name: `orderer.${mspId}`,
       mspId,

@@ -47,6 +47,8 @@ export interface ViewConfig {
 /** `host:port` of a peer's gateway, with the file of its TLS roots. */
 export interface LedgerAccess {
   readonly address: string;
+  /** Whose peer it is, where it is not the member's own. */
+  readonly peerMspId?: string;
   readonly tls?: { readonly rootsFile: string; readonly serverName: string };
 }
 
@@ -132,15 +134,17 @@ export class Layout {
   }
 
   /**
-   * A member's own way to a network. A region's chain is reached through the member's own peer. On the embedded engine
-   * that is the one node there is; the main chain is then seen through `region`'s own view, where one is named.
+   * A member's own way to a network: its own peer, which on the embedded engine is the one node there is. The main
+   * chain is seen through `region`'s own view, where one is named: its commission's peer, or a follower.
    */
   async ledger(network: string, mspId: string, region?: string): Promise<LedgerAccess> {
     if (this.engines.engine === 'embedded')
       return { address: this.address(region === undefined ? `${network}/chain` : `${region}/main-view`) };
+    const peerMspId = region === undefined ? mspId : commission(this.region(region)).mspId;
     return {
-      address: this.address(`${network}/peer/${mspId}`),
-      tls: { rootsFile: await this.pki.tlsRootsFile(mspId), serverName: 'localhost' },
+      address: this.address(`${region ?? network}/peer/${peerMspId}`),
+      ...(peerMspId !== mspId && { peerMspId }),
+      tls: { rootsFile: await this.pki.tlsRootsFile(peerMspId), serverName: 'localhost' },
     };
   }
 

@@ -2,6 +2,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApplicationPolicy, type CommittedDefinition, isPolicy } from './chaincode-definition.ts';
 import { type ChangeOptions, majorityOf, requireConsent, type Step } from './change.ts';
+import type { Constituency } from './channel-config.ts';
 import { decoded } from './configtxlator.ts';
 import {
   type Administrator,
@@ -33,13 +34,13 @@ export async function committedDefinitions(
  * The steps that bring a chaincode's definition to what is planned: installed, approved, and committed as the next
  * sequence where version or policy differ from what is committed. Where they do not, only organisations that have not
  * yet approved do so.
- * @param members the organisations that use the channel, or will when the steps are done
+ * @param constituency the organisations that use the channel, or will when the steps are done
  * @throws FabricError FABRIC_COMMAND; its steps FABRIC_APPROVALS when too few approve, naming who does not
  */
 export async function definitionSteps(
   site: Site,
   chaincode: ChaincodePlan,
-  members: readonly string[],
+  { members, voters }: Constituency,
   { consenting = members, signal }: ChangeOptions,
 ): Promise<readonly Step[]> {
   const { channel } = site.plan;
@@ -87,12 +88,14 @@ export async function definitionSteps(
       },
     });
   if (isCommitted) return steps;
-  const consent = majorityOf(members);
+  const consent = majorityOf(voters);
   const commit = async (): Promise<void> => {
     const approved = await approvedBy(site, reader, terms, approving, signal);
     requireConsent('FABRIC_APPROVALS', `${definition} on ${channel}`, consent, approved);
     // Only what this machine administers can be asked to endorse.
-    const endorsers = approving.filter((mspId) => approved.includes(mspId)).map((mspId) => site.administrator(mspId));
+    const endorsers = approving
+      .filter((mspId) => approved.includes(mspId) && voters.includes(mspId))
+      .map((mspId) => site.administrator(mspId));
     const peers = endorsers.flatMap(({ address, roots }) => ['--peerAddresses', address, '--tlsRootCertFiles', roots]);
     const { access } = await site.consenter(signal);
     await lifecycle(reader, ['commit', ...terms, ...orderingFlags(access), ...peers], signal);

@@ -1,16 +1,22 @@
 import { type Consent, majorityOf } from './change.ts';
 import type { Endpoint } from './plan.ts';
+import { votersOf } from './voting.ts';
 
 /** A channel's configuration as configtxlator writes it in JSON; only what is read or changed here is named. */
 export interface ChannelConfig {
   readonly sequence: string;
   readonly channel_group: {
-    readonly groups: { readonly Application: OrganisationGroups; readonly Orderer: OrdererGroup };
+    readonly groups: { readonly Application: ApplicationGroup; readonly Orderer: OrdererGroup };
   };
 }
 
 interface OrganisationGroups {
   readonly groups: Record<string, OrganisationGroup>;
+}
+
+/** The part of those who use the channel; `voting.ts` knows its policies. */
+interface ApplicationGroup extends OrganisationGroups {
+  readonly policies: Record<string, { policy: { readonly type: number; readonly value: unknown } }>;
 }
 
 /** The orderers' part; `consenters.ts` knows its values. */
@@ -49,6 +55,16 @@ export function membersOf({ channel_group }: ChannelConfig): readonly string[] {
   return Object.keys(channel_group.groups.Application.groups).toSorted();
 }
 
+/** Who uses a channel, and who of these has a voice. */
+export interface Constituency {
+  readonly members: readonly string[];
+  readonly voters: readonly string[];
+}
+
+export function constituencyOf(config: ChannelConfig): Constituency {
+  return { members: membersOf(config), voters: votersOf(config) };
+}
+
 /** The organisations that have orderers of the channel. */
 export function orderingMembersOf({ channel_group }: ChannelConfig): readonly string[] {
   return Object.keys(channel_group.groups.Orderer.groups).toSorted();
@@ -58,7 +74,7 @@ export function orderingMembersOf({ channel_group }: ChannelConfig): readonly st
 export function signaturesFor(config: ChannelConfig, parts: readonly Part[]): readonly Consent[] {
   return parts.map((part) => {
     if (typeof part === 'object') return { needed: 1, of: [part.mspId] };
-    return majorityOf(part === 'Application' ? membersOf(config) : orderingMembersOf(config));
+    return majorityOf(part === 'Application' ? votersOf(config) : orderingMembersOf(config));
   });
 }
 

@@ -1,4 +1,5 @@
-import { addressOf, type NetworkPlan, type OrdererPlan } from './plan.ts';
+import { addressOf, type NetworkPlan, type OrdererPlan, votersOf } from './plan.ts';
+import { votingRules } from './voting.ts';
 
 /** Where the files lie that a genesis block takes in. */
 export interface GenesisFiles {
@@ -59,11 +60,7 @@ export function configtx(plan: NetworkPlan, files: GenesisFiles): object {
           ...consensus(plan, files),
         },
         Application: {
-          Policies: {
-            ...standard(),
-            LifecycleEndorsement: meta('MAJORITY Endorsement'),
-            Endorsement: meta('MAJORITY Endorsement'),
-          },
+          Policies: { ...standard(), ...votingPolicies(votersOf(plan)) },
           Capabilities: { V2_5: true },
           Organizations: organisations.map(({ mspId }) => groups.get(mspId)),
         },
@@ -123,6 +120,11 @@ function consensus({ consensus: kind, orderers, batch }: NetworkPlan, files: Gen
 
 function standard(): object {
   return { Readers: meta('ANY Readers'), Writers: meta('ANY Writers'), Admins: meta('MAJORITY Admins') };
+}
+
+/** Not by `MAJORITY`, which would count those who only read. */
+function votingPolicies(voters: readonly string[]): object {
+  return Object.fromEntries(votingRules(voters).map(({ name, rule }) => [name, signature(rule)]));
 }
 
 function signature(rule: string): object {

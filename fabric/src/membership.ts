@@ -1,6 +1,13 @@
 import { definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
-import { addMember, membersOf, type OrganisationGroup, orderingMembersOf, removeMember } from './channel-config.ts';
+import {
+  addMember,
+  constituencyOf,
+  membersOf,
+  type OrganisationGroup,
+  orderingMembersOf,
+  removeMember,
+} from './channel-config.ts';
 import { command } from './command.ts';
 import { configtx } from './configtx.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
@@ -9,6 +16,7 @@ import { everywhere } from './everywhere.ts';
 import { writeYaml } from './files.ts';
 import { hasJoined, joinPeer } from './lifecycle.ts';
 import type { Site } from './site.ts';
+import { setVoters, votersOf } from './voting.ts';
 
 /**
  * Takes an organisation into the channel: its entry, its peers, its contracts; where the planned endorsement policy of a
@@ -21,7 +29,8 @@ export async function admit(site: Site, mspId: string, options: ChangeOptions): 
   const organisation = site.organisation(mspId);
   const config = await readConfiguration(site, { signal });
   const before = membersOf(config);
-  const members = before.includes(mspId) ? before : [...before, mspId];
+  const members = [...new Set([...before, mspId])];
+  const voters = [...new Set([...votersOf(config), ...(organisation.reads === true ? [] : [mspId])])];
   const group = await entryOf(site, mspId, signal);
   const anchors = organisation.peers.slice(0, 1).map(({ endpoint }) => endpoint);
   const entry = reconfigurationStep(
@@ -30,7 +39,10 @@ export async function admit(site: Site, mspId: string, options: ChangeOptions): 
     {
       what: `${mspId} becomes a member of ${site.plan.channel}`,
       parts: ['Application'],
-      change: (each) => addMember(each, mspId, group, anchors),
+      change: (each) => {
+        addMember(each, mspId, group, anchors);
+        setVoters(each, voters);
+      },
     },
     options,
   );
@@ -47,7 +59,9 @@ export async function admit(site: Site, mspId: string, options: ChangeOptions): 
   };
   const consenting = [...(options.consenting ?? before), mspId];
   const definitions = await Promise.all(
-    site.plan.chaincodes.map((chaincode) => definitionSteps(site, chaincode, members, { ...options, consenting })),
+    site.plan.chaincodes.map((chaincode) =>
+      definitionSteps(site, chaincode, { members, voters }, { ...options, consenting }),
+    ),
   );
   return perform([...entry, ...(joined.every(Boolean) ? [] : [joining]), ...definitions.flat()], options);
 }
@@ -70,7 +84,7 @@ export async function dismiss(site: Site, mspId: string, options: ChangeOptions)
   if (staying.length === 0) throw new FabricError('FABRIC_QUORUM', `${mspId} is the last member of ${channel}`);
   const consenting = (options.consenting ?? staying).filter((each) => each !== mspId);
   const definitions = await Promise.all(
-    chaincodes.map((chaincode) => definitionSteps(site, chaincode, members, { ...options, consenting })),
+    chaincodes.map((chaincode) => definitionSteps(site, chaincode, constituencyOf(config), { ...options, consenting })),
   );
   const entry = reconfigurationStep(
     site,
@@ -78,7 +92,13 @@ export async function dismiss(site: Site, mspId: string, options: ChangeOptions)
     {
       what: `${mspId} is no longer a member of ${channel}`,
       parts: ['Application'],
-      change: (each) => removeMember(each, mspId),
+      change: (each) => {
+        removeMember(each, mspId);
+        setVoters(
+          each,
+          votersOf(each).filter((voter) => voter !== mspId),
+        );
+      },
     },
     { ...options, consenting },
   );

@@ -8,7 +8,7 @@ import type { Binaries } from './binaries.ts';
 import { type ExpiringCertificate, expiringOf, requireValid } from './certificates.ts';
 import { committedDefinitions, definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform } from './change.ts';
-import { membersOf, setRevocationLists } from './channel-config.ts';
+import { constituencyOf, membersOf, setRevocationLists } from './channel-config.ts';
 import { command } from './command.ts';
 import { configtx, PROFILE } from './configtx.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
@@ -21,7 +21,14 @@ import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, 
 import { ordererConfig } from './orderer-config.ts';
 import { addOrderer, removeOrderer } from './ordering.ts';
 import { administratorConfig, peerConfig } from './peer-config.ts';
-import { addressOf, type NetworkPlan, type OrdererPlan, type OrganisationPlan, type PeerPlan } from './plan.ts';
+import {
+  addressOf,
+  type NetworkPlan,
+  type OrdererPlan,
+  type OrganisationPlan,
+  type PeerPlan,
+  votersOf,
+} from './plan.ts';
 import { type RenewalOptions, renewOrderer, renewOrganisation } from './renewal.ts';
 import { Site } from './site.ts';
 import { joinFromSnapshot, type SnapshotJoin } from './snapshot.ts';
@@ -89,7 +96,7 @@ export class FabricNetwork {
     return [
       ...orderers.map((orderer) => this.#orderer(orderer)),
       ...organisations.flatMap((organisation) => this.#contracts(organisation)),
-      ...organisations.flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
+      ...this.#site.own.flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
     ];
   }
 
@@ -118,9 +125,9 @@ export class FabricNetwork {
     const [endorsing] = organisations.filter(({ contracts }) => contracts !== undefined);
     if (endorsing !== undefined) {
       const committed = await committedDefinitions(channel, this.#site.administrator(endorsing.mspId), signal);
-      const members = organisations.map(({ mspId }) => mspId);
+      const constituency = { members: organisations.map(({ mspId }) => mspId), voters: votersOf(this.plan) };
       for (const chaincode of chaincodes.filter(({ name }) => committed.every((each) => each.name !== name)))
-        await perform(await definitionSteps(this.#site, chaincode, members, { signal }), { signal });
+        await perform(await definitionSteps(this.#site, chaincode, constituency, { signal }), { signal });
     }
     write(this.#founded, wanted);
   }
@@ -179,9 +186,10 @@ export class FabricNetwork {
     const planned = this.plan.chaincodes.find(({ name }) => name === chaincode);
     if (planned === undefined)
       throw new FabricError('FABRIC_UNPLANNED', `${chaincode} is no chaincode of ${this.plan.channel}`);
-    const members = membersOf(await readConfiguration(this.#site, { signal: options.signal }));
-    const change = await perform(await definitionSteps(this.#site, planned, members, options), options);
-    if (options.dryRun !== true) await everywhere(this.#site, members, options.signal);
+    const config = await readConfiguration(this.#site, { signal: options.signal });
+    const constituency = constituencyOf(config);
+    const change = await perform(await definitionSteps(this.#site, planned, constituency, options), options);
+    if (options.dryRun !== true) await everywhere(this.#site, constituency.members, options.signal);
     return change;
   }
 
@@ -209,7 +217,7 @@ export class FabricNetwork {
     const [peer] = organisation?.peers ?? [];
     if (organisation === undefined || peer === undefined) return;
     const { address, tls } = this.access(organisation.mspId, peer.name);
-    const msp = this.#path('organisations', organisation.mspId, 'admin/msp');
+    const msp = join(this.#site.home(organisation.mspId), 'admin/msp');
     using connection = connect({
       client: address,
       tls,
@@ -257,7 +265,7 @@ export class FabricNetwork {
   #writeOrganisations(): void {
     for (const organisation of this.plan.organisations) {
       const { mspId, contracts } = organisation;
-      const folder = this.#path('organisations', mspId);
+      const folder = this.#site.home(mspId);
       writeOrganisationMsp(join(folder, 'msp'), organisation);
       writeLocalMsp(join(folder, 'admin/msp'), organisation, { commonName: `admin.${mspId}`, role: 'admin' });
       writeTls(join(folder, 'admin/tls'), organisation, `admin.${mspId}`, 'admin', []);
@@ -274,7 +282,7 @@ export class FabricNetwork {
   }
 
   #writeOrderers(): void {
-    const roots = this.plan.organisations.map(({ mspId }) => this.#path('organisations', mspId, 'admin/tls/roots.pem'));
+    const roots = this.plan.organisations.map(({ mspId }) => this.#site.administratorTls(mspId).roots);
     for (const orderer of this.plan.orderers) {
       const { name, mspId, endpoint } = orderer;
       const folder = this.#path('orderers', name);
@@ -291,7 +299,7 @@ export class FabricNetwork {
     for (const organisation of this.plan.organisations) {
       const { mspId } = organisation;
       for (const peer of organisation.peers) {
-        const folder = this.#path('organisations', mspId, 'peers', peer.name);
+        const folder = join(this.#site.home(mspId), 'peers', peer.name);
         const commonName = `${peer.name}.${mspId}`;
         const msp = writeLocalMsp(join(folder, 'msp'), organisation, { commonName, role: 'peer' });
         const tls = writeTls(join(folder, 'tls'), organisation, commonName, 'peer', [peer.endpoint.host]);
@@ -299,7 +307,7 @@ export class FabricNetwork {
         mkdirSync(data, { recursive: true, mode: 0o700 });
         const builder = this.#writeBuilder(join(folder, 'builder'), organisation, peer.name);
         writeYaml(join(folder, 'core.yaml'), peerConfig(organisation, peer, { msp, tls, data, builder }));
-        const admin = this.#path('organisations', mspId, 'admin/msp');
+        const admin = join(this.#site.home(mspId), 'admin/msp');
         const config = administratorConfig(mspId, admin, addressOf(peer.endpoint), tls.roots);
         writeYaml(join(folder, 'admin/core.yaml'), config);
       }
@@ -366,7 +374,7 @@ export class FabricNetwork {
       name: `peer/${mspId}/${name}`,
       command: this.#site.binaries.peer,
       args: ['node', 'start'],
-      env: { FABRIC_CFG_PATH: this.#path('organisations', mspId, 'peers', name), FABRIC_LOGGING_SPEC: 'warn' },
+      env: { FABRIC_CFG_PATH: join(this.#site.home(mspId), 'peers', name), FABRIC_LOGGING_SPEC: 'warn' },
       ready: endpoint.port,
     };
   }

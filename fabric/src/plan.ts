@@ -17,6 +17,10 @@ export interface OrganisationPlan {
    */
   readonly contracts?: Readonly<Record<string, Endpoint>>;
   readonly peers: readonly PeerPlan[];
+  /** Takes blocks and asks its own peers, but has no voice: not in the channel's policies, nor about its contracts. */
+  readonly reads?: true;
+  /** The folder in which another network has this organisation's files: its peers are run there, and join here too. */
+  readonly home?: string;
 }
 
 export interface PeerPlan {
@@ -76,6 +80,11 @@ const FIRST_VERSION = '1';
 /** The version of a chaincode that is wanted. */
 export function versionOf({ version = FIRST_VERSION }: ChaincodePlan): string {
   return version;
+}
+
+/** The organisations of a plan that have a voice. */
+export function votersOf({ organisations }: NetworkPlan): readonly string[] {
+  return organisations.filter(({ reads }) => reads !== true).map(({ mspId }) => mspId);
 }
 
 /** What is to be served of a chaincode, the wanted version first. */

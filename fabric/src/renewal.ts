@@ -1,4 +1,5 @@
 import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   dropSuccessor,
   expiringOf,
@@ -65,7 +66,7 @@ export async function renewOrganisation(site: Site, mspId: string, options: Rene
 /** What was built holds the certificate with which the peer goes to its contract server. */
 function forgetBuilds(site: Site, mspId: string, peer: string): void {
   site.writeBuilderConfig(site.organisation(mspId), peer);
-  rmSync(site.path('organisations', mspId, 'peers', peer, 'data/externalbuilder'), { recursive: true, force: true });
+  rmSync(join(site.home(mspId), 'peers', peer, 'data/externalbuilder'), { recursive: true, force: true });
 }
 
 /**

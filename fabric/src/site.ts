@@ -4,7 +4,7 @@ import type { Binaries } from './binaries.ts';
 import type { HeldCertificate } from './certificates.ts';
 import type { GenesisFiles } from './configtx.ts';
 import { FabricError } from './errors.ts';
-import { write } from './files.ts';
+import { readIfThere, write } from './files.ts';
 import { type Administrator, type OrdererAccess, ordererStatus } from './lifecycle.ts';
 import type { CredentialFiles } from './msp.ts';
 import { type BuilderConfig, type ContractPackage, contractPackage } from './package.ts';
@@ -86,17 +86,27 @@ export class Site {
     }
     return [...servers].map(([name, packages]) => {
       const label = name.split('/')[2] ?? 'contracts';
-      return { name, file: this.path('organisations', mspId, 'contracts', `${label}.json`), packages };
+      return { name, file: this.path('contracts', mspId, `${label}.json`), packages };
     });
   }
 
   /** Where the files lie that a channel's configuration takes in. */
   genesisFiles(): GenesisFiles {
     return {
-      msp: (mspId) => this.path('organisations', mspId, 'msp'),
+      msp: (mspId) => join(this.home(mspId), 'msp'),
       identity: ({ name }) => this.path('orderers', name, 'msp/signcerts/cert.pem'),
       tls: ({ name }) => this.path('orderers', name, 'tls/cert.pem'),
     };
+  }
+
+  /** The folder of an organisation's files. */
+  home(mspId: string): string {
+    return this.organisation(mspId).home ?? this.path('organisations', mspId);
+  }
+
+  /** The organisations whose files are this network's. */
+  get own(): readonly OrganisationPlan[] {
+    return this.plan.organisations.filter(({ home }) => home === undefined);
   }
 
   /** The certificates of every process and administrator. */
@@ -122,8 +132,8 @@ export class Site {
       },
     ];
     return [
-      ...this.plan.organisations.flatMap((own) => {
-        const folder = this.path('organisations', own.mspId);
+      ...this.own.flatMap((own) => {
+        const folder = this.home(own.mspId);
         return [
           ...held(`admin/${own.mspId}`, join(folder, 'admin'), own),
           ...(own.contracts === undefined ? [] : held(`contracts/${own.mspId}`, join(folder, 'contracts'), own)),
@@ -138,16 +148,22 @@ export class Site {
 
   /** What a peer's builder fills into packages, as of now. */
   writeBuilderConfig(organisation: OrganisationPlan, peer: string): string {
-    const folder = this.path('organisations', organisation.mspId, 'peers', peer);
+    const folder = join(this.home(organisation.mspId), 'peers', peer);
     const pem = (name: string) => readFileSync(join(folder, 'tls', name), 'utf8');
+    const file = join(folder, 'builder/config.json');
+    const before = readIfThere(file);
     const packages = this.served(organisation).flatMap((server) => server.packages);
     const config: BuilderConfig = {
-      addresses: Object.fromEntries(packages.map(({ label, address }) => [label, address])),
+      // What a peer of two networks has of the other stays.
+      addresses: {
+        ...(before !== undefined && (JSON.parse(before) as BuilderConfig).addresses),
+        ...Object.fromEntries(packages.map(({ label, address }) => [label, address])),
+      },
       roots: pem('roots.pem'),
       certificate: pem('cert.pem'),
       privateKey: pem('key.pem'),
     };
-    return write(join(folder, 'builder/config.json'), JSON.stringify(config));
+    return write(file, JSON.stringify(config));
   }
 
   organisation(mspId: string): OrganisationPlan {
@@ -179,7 +195,7 @@ export class Site {
   }
 
   #administrator(mspId: string, { name, endpoint }: PeerPlan): Administrator {
-    const folder = this.path('organisations', mspId, 'peers', name);
+    const folder = join(this.home(mspId), 'peers', name);
     return {
       program: this.binaries.peer,
       config: join(folder, 'admin'),
@@ -189,7 +205,7 @@ export class Site {
   }
 
   administratorTls(mspId: string): CredentialFiles & { readonly roots: string } {
-    const folder = this.path('organisations', mspId, 'admin/tls');
+    const folder = join(this.home(mspId), 'admin/tls');
     return {
       certificate: join(folder, 'cert.pem'),
       privateKey: join(folder, 'key.pem'),
@@ -198,7 +214,7 @@ export class Site {
   }
 
   ordererAccess({ mspId, endpoint }: OrdererPlan): OrdererAccess {
-    return { address: addressOf(endpoint), roots: this.path('organisations', mspId, 'admin/tls/roots.pem') };
+    return { address: addressOf(endpoint), roots: this.administratorTls(mspId).roots };
   }
 
   /**

@@ -29,7 +29,7 @@ export async function joinFromSnapshot(
   const { channel } = site.plan;
   const source = site.administrator(mspId, from);
   const joining = site.administrator(mspId, peer);
-  const completed = site.path('organisations', mspId, 'peers', from, 'data/snapshots/completed', channel);
+  const completed = join(site.home(mspId), 'peers', from, 'data/snapshots/completed', channel);
   const step: Step = {
     what: `${peer} of ${mspId} joins ${channel} by a snapshot of ${from}`,
     run: async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isPolicy } from '../src/chaincode-definition.ts';
 import { majorityOf, requireConsent } from '../src/change.ts';
 import { addMember, type ChannelConfig, membersOf, removeMember, signaturesFor } from '../src/channel-config.ts';
+import { setVoters, votersOf } from '../src/voting.ts';
 
 const group = (mspId: string) => ({
   values: {
@@ -9,13 +10,19 @@ const group = (mspId: string) => ({
     Endpoints: { mod_policy: 'Admins', version: '0', value: { addresses: ['o:1'] } },
   },
 });
+/** As it is before anybody set it. */
+const votingOf = (voters: readonly string[]) => {
+  const identities = voters.map((msp_identifier) => ({ principal: { msp_identifier } }));
+  const names = ['Admins', 'Endorsement', 'LifecycleEndorsement', 'Readers'];
+  return Object.fromEntries(names.map((name) => [name, { policy: { type: 1, value: { identities } } }]));
+};
 const configOf = (members: readonly string[], ordering: readonly string[]): ChannelConfig => {
   const groups = (mspIds: readonly string[]) => Object.fromEntries(mspIds.map((mspId) => [mspId, group(mspId)]));
   return {
     sequence: '1',
     channel_group: {
       groups: {
-        Application: { groups: groups(members) },
+        Application: { groups: groups(members), policies: votingOf(members) },
         Orderer: { groups: groups(ordering), values: {}, policies: {} },
       },
     },
@@ -51,6 +58,35 @@ describe('members of a channel', () => {
       { needed: 2, of: ['AMSP', 'BMSP', 'EMSP'] },
       { needed: 1, of: ['EMSP'] },
     ]);
+  });
+});
+
+describe('voters of a channel', () => {
+  const policiesOf = (config: ChannelConfig) => config.channel_group.groups.Application.policies;
+
+  it('are those whose majority every policy about the channel and its contracts asks for', () => {
+    const config = configOf(['AMSP', 'BMSP', 'ReaderMSP'], ['AMSP']);
+    setVoters(config, ['CMSP', 'AMSP', 'BMSP']);
+    expect(votersOf(config)).toEqual(['AMSP', 'BMSP', 'CMSP']);
+    const { Admins, Endorsement, LifecycleEndorsement, Readers } = policiesOf(config);
+    const principals = (role: string) =>
+      ['AMSP', 'BMSP', 'CMSP'].map((msp_identifier) => ({
+        principal_classification: 'ROLE',
+        principal: { msp_identifier, role },
+      }));
+    const rule = { n_out_of: { n: 2, rules: [{ signed_by: 0 }, { signed_by: 1 }, { signed_by: 2 }] } };
+    expect(Admins?.policy).toEqual({ type: 1, value: { version: 0, identities: principals('ADMIN'), rule } });
+    expect(Endorsement?.policy).toEqual({ type: 1, value: { version: 0, identities: principals('PEER'), rule } });
+    expect(LifecycleEndorsement).toEqual(Endorsement);
+    expect(Readers).toEqual(votingOf(['AMSP', 'BMSP', 'ReaderMSP'])['Readers']);
+    expect(signaturesFor(config, ['Application'])).toEqual([{ needed: 2, of: ['AMSP', 'BMSP', 'CMSP'] }]);
+  });
+
+  it('stay as they are when they are set to what they are', () => {
+    const config = configOf(['BMSP', 'AMSP'], ['AMSP']);
+    const before = JSON.stringify(config);
+    setVoters(config, ['AMSP', 'BMSP']);
+    expect(JSON.stringify(config)).toBe(before);
   });
 });
 

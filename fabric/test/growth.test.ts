@@ -127,6 +127,36 @@ else
       await running.network.ready();
     });
 
+    it('takes in an organisation that only reads: no consent counts it, and it believes its own peer alone', async () => {
+      const reading = { ...(await running.organisation('RMSP', ['records'])), reads: true as const };
+      await running.replan((plan) => ({ ...plan, organisations: [...plan.organisations, reading] }));
+      const proposed = await running.network.admit('RMSP');
+      expect(proposed).toEqual({
+        steps: [
+          'RMSP becomes a member of records',
+          'the peers of RMSP join records',
+          'RMSP installs and approves records 2 as sequence 4',
+        ],
+        consents: [{ needed: 2, of: ['AMSP', 'BMSP', 'CMSP'] }],
+      });
+      await running.network.ready();
+      using r = client('RMSP');
+      const contract = r.contract(CHANNEL, 'records');
+      const read = () => contract.evaluateTransaction('get', 'without');
+      expect(Buffer.from(await read()).toString()).toBe('1');
+      await running.kill('contracts/RMSP');
+      await expect(read()).rejects.toThrow();
+      const others = { arguments: ['without'], endorsingOrganizations: ['AMSP'] };
+      expect(Buffer.from(await contract.evaluate('get', others)).toString()).toBe('1');
+      await running.startMissing();
+      await vi.waitFor(read, { timeout: 20_000, interval: 100 });
+      await running.network.dismiss('RMSP');
+      await running.replan((plan) => ({
+        ...plan,
+        organisations: plan.organisations.filter(({ mspId }) => mspId !== 'RMSP'),
+      }));
+    });
+
     it('takes in orderers one at a time, and loses no retried submit when the leader goes', async () => {
       for (const name of ['orderer1', 'orderer2']) {
         const orderer = await running.orderer(name, 'BMSP');

@@ -29,8 +29,6 @@ export interface AttesterOptions {
   /** The federation's name of the network. */
   readonly network: string;
   readonly channel: string;
-  /** The current version of the network's trust roots. */
-  readonly trustRootVersion: number | (() => number);
   /** How long to wait for a commit. Default: 60 s. */
   readonly waitMs?: number;
 }
@@ -38,20 +36,21 @@ export interface AttesterOptions {
 /** An organisation's witness of its own view of a channel. */
 export interface Attester {
   /**
-   * Waits until the own peer has committed the transaction, and states it.
+   * Waits until the own peer has committed the transaction, and states it under a version of the trust roots in force.
    * @returns the attestation and the committed `common.Envelope`
    * @throws LedgerError, with the validation code when the transaction is not valid
    */
   attest(
     transactionId: string,
-    options?: { signal?: AbortSignal },
+    trustRootVersion: number,
+    options?: { readonly signal?: AbortSignal },
   ): Promise<{ attestation: Attestation; envelope: Uint8Array }>;
 }
 
 const WAIT_MS = 60_000;
 
 export function createAttester(options: AttesterOptions): Attester {
-  const { connection, mspId, certificate, network, channel, trustRootVersion, waitMs = WAIT_MS } = options;
+  const { connection, mspId, certificate, network, channel, waitMs = WAIT_MS } = options;
   const sign = createSigner(options.privateKey);
   const creator = new msp.SerializedIdentity();
   creator.setMspid(connection.mspId);
@@ -73,12 +72,11 @@ export function createAttester(options: AttesterOptions): Attester {
   };
 
   return {
-    async attest(transactionId, { signal } = {}) {
+    async attest(transactionId, trustRootVersion, { signal } = {}) {
       signal?.throwIfAborted();
       const { successful, code } = await withSignal(committed(transactionId), signal);
       if (!successful) throw invalid(code, transactionId);
-      const args = [channel, transactionId];
-      const bytes = await evaluate(blocks, 'GetBlockByTxID', args, { organisations: [connection.mspId] });
+      const bytes = await evaluate(blocks, 'GetBlockByTxID', [channel, transactionId]);
       signal?.throwIfAborted();
       const transaction = findTransaction(bytes, transactionId);
       if (transaction.validationCode !== 0) throw invalid(transaction.validationCode, transactionId);
@@ -89,7 +87,7 @@ export function createAttester(options: AttesterOptions): Attester {
         block: transaction.block,
         envelopeHash: toBase64url(sha256(transaction.envelope)),
         validationCode: transaction.validationCode,
-        trustRootVersion: typeof trustRootVersion === 'number' ? trustRootVersion : trustRootVersion(),
+        trustRootVersion,
       };
       return { attestation: attest(statement, { mspId, certificate }, sign), envelope: transaction.envelope };
     },

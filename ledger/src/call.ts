@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Contract, SubmittedTransaction } from '@hyperledger/fabric-gateway';
-import { LedgerError, ledgerError, shouldRetry, validationCode } from './ledger-error.ts';
+import type { Contract, SubmittedTransaction, Transaction } from '@hyperledger/fabric-gateway';
+import { LedgerError, ledgerError, remedy, validationCode } from './ledger-error.ts';
 
 export type Argument = string | Uint8Array;
 
@@ -8,12 +8,14 @@ export interface EvaluateOptions {
   readonly transient?: Readonly<Record<string, Argument>>;
   /** MSP ids of the organisations that must execute. */
   readonly organisations?: readonly string[];
+  /** How long peers and orderers that are out of reach are waited for, milliseconds. Default: 5 s. */
+  readonly patienceMs?: number;
   /** Checked between the calls; each call ends by its own deadline. */
   readonly signal?: AbortSignal;
 }
 
 export interface SubmitOptions extends EvaluateOptions {
-  /** How often a transaction without effect is tried anew (`shouldRetry`). Default: 4. */
+  /** How often a transaction is proposed anew after a conflict (`remedy`). Default: 4. */
   readonly retries?: number;
   /** Called when the orderer has accepted the transaction and its commit is still open. */
   readonly onOrdered?: (transaction: { readonly transactionId: string; readonly result: Uint8Array }) => void;
@@ -28,10 +30,15 @@ export interface Committed {
 }
 
 const RETRIES = 4;
-const BACKOFF_MS = 20;
+const PATIENCE_MS = 5_000;
+/** An orderer may go with what it took: what is not committed by its deadline is handed in again, so long. */
+const COMMIT_PATIENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
 
 /**
- * Endorses, submits and waits for the commit, anew when the transaction had no effect for a passing reason.
+ * Endorses, submits and waits for the commit. It is proposed anew after a conflict; who is out of reach is waited for;
+ * and whatever may be lost between orderer and commit is handed in again, which takes effect once.
  * @throws LedgerError
  */
 export async function submit(
@@ -40,14 +47,21 @@ export async function submit(
   args: readonly Argument[],
   options: SubmitOptions = {},
 ): Promise<Committed> {
-  for (let attempt = 0; ; attempt += 1) {
-    options.signal?.throwIfAborted();
+  const { retries = RETRIES, signal, onOrdered } = options;
+  const patience = new Patience(options.patienceMs ?? PATIENCE_MS, signal);
+  for (let conflicts = 0; ; ) {
     try {
-      return await submitOnce(contract, name, args, options);
+      const endorsed = await contract.newProposal(name, proposalOptions(args, options)).endorse();
+      const ordered = await handIn(endorsed, patience);
+      const transactionId = endorsed.getTransactionId();
+      const result = endorsed.getResult();
+      onOrdered?.({ transactionId, result });
+      return { result, transactionId, blockNumber: await committedBlock(endorsed, ordered, signal) };
     } catch (error) {
-      if (attempt >= (options.retries ?? RETRIES) || !shouldRetry(error)) throw ledgerError(error);
-      const { signal } = options;
-      await delay(BACKOFF_MS * 2 ** attempt * (0.5 + Math.random()), undefined, signal && { signal });
+      const way = remedy(error);
+      if (way === 'anew' && conflicts < retries) conflicts += 1;
+      else if (way !== 'later' || patience.isOver) throw ledgerError(error);
+      await patience.pause();
     }
   }
 }
@@ -62,29 +76,73 @@ export async function evaluate(
   args: readonly Argument[],
   options: EvaluateOptions = {},
 ): Promise<Uint8Array> {
-  options.signal?.throwIfAborted();
-  try {
-    return await contract.evaluate(name, proposalOptions(args, options));
-  } catch (error) {
-    throw ledgerError(error);
+  const patience = new Patience(options.patienceMs ?? PATIENCE_MS, options.signal);
+  for (;;) {
+    try {
+      return await contract.evaluate(name, proposalOptions(args, options));
+    } catch (error) {
+      if (remedy(error) !== 'later' || patience.isOver) throw ledgerError(error);
+      await patience.pause();
+    }
   }
 }
 
-async function submitOnce(contract: Contract, name: string, args: readonly Argument[], options: SubmitOptions) {
-  const endorsed = await contract.newProposal(name, proposalOptions(args, options)).endorse();
-  options.signal?.throwIfAborted();
-  const ordered = await endorsed.submit();
-  const transactionId = ordered.getTransactionId();
-  const result = ordered.getResult();
-  options.onOrdered?.({ transactionId, result });
-  return { result, transactionId, blockNumber: await committedBlock(ordered, transactionId) };
+async function handIn(endorsed: Transaction, patience: Patience): Promise<SubmittedTransaction> {
+  for (;;) {
+    patience.signal?.throwIfAborted();
+    try {
+      return await endorsed.submit();
+    } catch (error) {
+      if (remedy(error) !== 'same' || patience.isOver) throw error;
+      await patience.pause();
+    }
+  }
 }
 
-async function committedBlock(ordered: SubmittedTransaction, transactionId: string): Promise<number> {
-  const { successful, code, blockNumber } = await ordered.getStatus();
-  if (successful) return Number(blockNumber);
-  const name = validationCode(code);
-  throw new LedgerError(name, `Transaction is invalid: ${name}`, { stage: 'validate', transactionId });
+async function committedBlock(
+  endorsed: Transaction,
+  ordered: SubmittedTransaction,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const patience = new Patience(COMMIT_PATIENCE_MS, signal);
+  for (;;) {
+    try {
+      const { successful, code, blockNumber } = await ordered.getStatus();
+      if (successful) return Number(blockNumber);
+      const name = validationCode(code);
+      const transactionId = endorsed.getTransactionId();
+      throw new LedgerError(name, `Transaction is invalid: ${name}`, { stage: 'validate', transactionId });
+    } catch (error) {
+      if (remedy(error) !== 'same' || patience.isOver) throw error;
+      await patience.pause();
+      await endorsed.submit().catch((refused: unknown) => {
+        if (remedy(refused) !== 'same') throw refused;
+      });
+    }
+  }
+}
+
+/** Pauses that grow, until it is over. */
+class Patience {
+  readonly signal: AbortSignal | undefined;
+  readonly #until: number;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  constructor(patienceMs: number, signal: AbortSignal | undefined) {
+    signal?.throwIfAborted();
+    this.signal = signal;
+    this.#until = performance.now() + patienceMs;
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.#until;
+  }
+
+  async pause(): Promise<void> {
+    const { signal } = this;
+    await delay(this.#pauseMs * (0.5 + Math.random()), undefined, signal && { signal });
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+  }
 }
 
 function proposalOptions(args: readonly Argument[], options: EvaluateOptions) {

@@ -8,6 +8,7 @@ import {
   hash,
   type Network,
 } from '@hyperledger/fabric-gateway';
+import { evaluatedAt } from './own-peer.ts';
 import { createSigner } from './signer.ts';
 
 /** TLS towards a peer. All PEM. With `certificate` and `privateKey`, mutual. */
@@ -24,6 +25,7 @@ export interface Deadlines {
   readonly evaluateMs: number;
   readonly endorseMs: number;
   readonly submitMs: number;
+  /** After it `submit` hands the transaction in again and goes on waiting. */
   readonly commitStatusMs: number;
 }
 
@@ -33,12 +35,14 @@ export interface ConnectOptions {
   /** Needed for an address, unless it is on this machine. */
   readonly tls?: Tls;
   readonly identity: { readonly mspId: string; readonly certificate: string };
+  /** The organisation of the peer, where it is not the identity's. */
+  readonly peerMspId?: string | undefined;
   /** PEM. */
   readonly privateKey: string;
   readonly deadlines?: Partial<Deadlines>;
 }
 
-/** One identity's way to a Fabric network, real or embedded. */
+/** One identity's way to a Fabric network, real or embedded. Evaluations are asked of the peer's organisation alone. */
 export interface Connection extends Disposable {
   readonly mspId: string;
   readonly certificate: string;
@@ -48,7 +52,7 @@ export interface Connection extends Disposable {
   close(): void;
 }
 
-export const DEADLINES: Deadlines = { evaluateMs: 5_000, endorseMs: 15_000, submitMs: 5_000, commitStatusMs: 60_000 };
+export const DEADLINES: Deadlines = { evaluateMs: 5_000, endorseMs: 15_000, submitMs: 5_000, commitStatusMs: 10_000 };
 const LOCAL = /^(?:(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+|unix:.+)$/;
 
 /**
@@ -56,7 +60,7 @@ const LOCAL = /^(?:(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+|unix:.+)$/;
  * @throws TypeError for an address elsewhere without TLS, or a key that is not P-256
  */
 export function connect(options: ConnectOptions): Connection {
-  const { identity, tls } = options;
+  const { identity, tls, peerMspId = identity.mspId } = options;
   const sign = createSigner(options.privateKey);
   const limits = { ...DEADLINES, ...options.deadlines };
   const within = (limitMs: number) => (): CallOptions => ({ deadline: Date.now() + limitMs });
@@ -81,7 +85,8 @@ export function connect(options: ConnectOptions): Connection {
     certificate: identity.certificate,
     gateway,
     network: (channel) => gateway.getNetwork(channel),
-    contract: (channel, chaincode, name) => gateway.getNetwork(channel).getContract(chaincode, name),
+    contract: (channel, chaincode, name) =>
+      evaluatedAt(peerMspId, gateway.getNetwork(channel).getContract(chaincode, name)),
     close,
     [Symbol.dispose]: close,
   };

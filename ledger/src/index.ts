@@ -30,8 +30,8 @@ export {
   LedgerError,
   type LedgerErrorCode,
   ledgerError,
+  remedy,
   type Stage,
-  shouldRetry,
   type ValidationCode,
 } from './ledger-error.ts';
 export { OwnView } from './own-view.ts';

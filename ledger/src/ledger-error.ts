@@ -60,6 +60,8 @@ const TRANSPORT: Readonly<Partial<Record<number, LedgerErrorCode>>> = {
   [GrpcStatus.UNAUTHENTICATED]: 'FORBIDDEN',
   [GrpcStatus.UNAVAILABLE]: 'UNAVAILABLE',
 };
+/** A peer without its contract server answers `ABORTED`. */
+const NO_CONTRACT_SERVER = /could not launch chaincode|chaincode stream terminated/;
 const REFUSAL = /chaincode response \d{3}, (?:([A-Z][A-Z0-9_]*): )?(.*)/s;
 
 /** What an error of the gateway client means. Errors that are none of its own are returned as they are. */
@@ -82,29 +84,37 @@ export function ledgerError(error: unknown): unknown {
     const message = contractCode === undefined ? text : `${contractCode}: ${text}`;
     return new LedgerError('CONTRACT', message, details, { cause: error });
   }
-  const mismatch = messages.some((message) => message.includes('ProposalResponsePayloads do not match'));
-  const code = mismatch ? 'ENDORSEMENT_MISMATCH' : (TRANSPORT[error.code] ?? 'REJECTED');
+  const says = (what: RegExp) => messages.some((message) => what.test(message));
+  const code = says(/ProposalResponsePayloads do not match/)
+    ? 'ENDORSEMENT_MISMATCH'
+    : says(NO_CONTRACT_SERVER)
+      ? 'UNAVAILABLE'
+      : (TRANSPORT[error.code] ?? 'REJECTED');
   return new LedgerError(code, messages.join('; '), { stage, ...life }, { cause: error });
 }
 
 /**
- * Whether a new transaction may succeed where this one certainly had no effect: a conflict with another transaction,
- * endorsers at different heights, or a peer out of reach before anything was submitted.
+ * What may help after a failed call. `anew`: it certainly had no effect, because of a conflict with another transaction
+ * or of endorsers at different heights; a new proposal may succeed. `later`: nothing has happened, since somebody was out
+ * of reach. `same`: it may have happened; the same envelope may be handed in again, which takes effect once.
  */
-export function shouldRetry(error: unknown): boolean {
+export type Remedy = 'anew' | 'later' | 'same';
+
+/** Undefined: the same call would fail again. */
+export function remedy(error: unknown): Remedy | undefined {
   const failure = ledgerError(error);
-  if (!(failure instanceof LedgerError)) return false;
+  if (!(failure instanceof LedgerError)) return undefined;
   switch (failure.code) {
     case 'MVCC_READ_CONFLICT':
     case 'PHANTOM_READ_CONFLICT':
     case 'ENDORSEMENT_MISMATCH':
-      return true;
+      return 'anew';
     case 'DEADLINE':
     case 'OVERLOADED':
     case 'UNAVAILABLE':
-      return failure.stage === 'evaluate' || failure.stage === 'endorse';
+      return failure.stage === 'evaluate' || failure.stage === 'endorse' ? 'later' : 'same';
     default:
-      return false;
+      return undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import { type BlockTransaction, findTransaction } from './block.ts';
 import { evaluate } from './call.ts';
 import type { Connection } from './connect.ts';
 
-/** What the connection's own organisation's peer has committed on a channel, read through Fabric's qscc. */
+/** What the connection's peer has committed on a channel, read through Fabric's qscc. */
 export class OwnView {
   readonly #connection: Connection;
   readonly #channel: string;
@@ -25,6 +25,6 @@ export class OwnView {
 
   #query(name: string, ...args: readonly string[]): Promise<Uint8Array> {
     const contract = this.#connection.contract(this.#channel, 'qscc');
-    return evaluate(contract, name, [this.#channel, ...args], { organisations: [this.#connection.mspId] });
+    return evaluate(contract, name, [this.#channel, ...args]);
   }
 }

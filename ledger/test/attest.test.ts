@@ -34,7 +34,6 @@ function attesterOf(witness: Member, script: Script) {
     ...witness,
     network: 'north',
     channel: 'records',
-    trustRootVersion: () => 7,
   });
   return { attester, calls };
 }
@@ -56,7 +55,7 @@ describe('an attester', () => {
     const bytes = block([other, 0], [envelope, 0]);
     const results = await Promise.all(
       [WITNESSES.a, WITNESSES.b].map((witness) =>
-        attesterOf(witness, { evaluate: [bytes] }).attester.attest(transactionId),
+        attesterOf(witness, { evaluate: [bytes] }).attester.attest(transactionId, 7),
       ),
     );
     const proof = assembleProof(
@@ -72,7 +71,7 @@ describe('an attester', () => {
 
   it('asks its own organisation for the block, once the transaction is committed', async () => {
     const { attester, calls } = attesterOf(WITNESSES.a, { evaluate: [block([envelope, 0])] });
-    await attester.attest(transactionId);
+    await attester.attest(transactionId, 7);
     expect(calls.map((call) => call.method)).toEqual(['CommitStatus', 'Evaluate']);
     const request = gateway.EvaluateRequest.deserializeBinary(calls[1]?.request ?? Buffer.of());
     expect(request.getTargetOrganizationsList()).toEqual(['AMSP']);
@@ -87,22 +86,24 @@ describe('an attester', () => {
 
   it('signs nothing about a transaction that is not valid', async () => {
     const { attester } = attesterOf(WITNESSES.a, { commit: [StatusCode.MVCC_READ_CONFLICT] });
-    expect(await codeOf(attester.attest(transactionId))).toBe('MVCC_READ_CONFLICT');
+    expect(await codeOf(attester.attest(transactionId, 7))).toBe('MVCC_READ_CONFLICT');
     const flagged = attesterOf(WITNESSES.a, { evaluate: [block([envelope, StatusCode.PHANTOM_READ_CONFLICT])] });
-    expect(await codeOf(flagged.attester.attest(transactionId))).toBe('PHANTOM_READ_CONFLICT');
+    expect(await codeOf(flagged.attester.attest(transactionId, 7))).toBe('PHANTOM_READ_CONFLICT');
   });
 
   it('signs nothing when the block holds another transaction', async () => {
     const { attester } = attesterOf(WITNESSES.a, { evaluate: [block([other, 0])] });
-    expect(await codeOf(attester.attest(transactionId))).toBe('TRANSACTION_MISMATCH');
+    expect(await codeOf(attester.attest(transactionId, 7))).toBe('TRANSACTION_MISMATCH');
   });
 
   it('lets its caller go when aborted', async () => {
     const { attester } = attesterOf(WITNESSES.a, { evaluate: [block([envelope, 0])] });
     const reason = new Error('enough');
-    expect(await codeOf(attester.attest(transactionId, { signal: AbortSignal.abort(reason) }))).toBe('Error: enough');
+    expect(await codeOf(attester.attest(transactionId, 7, { signal: AbortSignal.abort(reason) }))).toBe(
+      'Error: enough',
+    );
     const controller = new AbortController();
-    const pending = attester.attest(transactionId, { signal: controller.signal });
+    const pending = attester.attest(transactionId, 7, { signal: controller.signal });
     controller.abort(reason);
     expect(await codeOf(pending)).toBe('Error: enough');
   });

@@ -26,6 +26,23 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   }
 }
 
+describe('an evaluation', () => {
+  const asked = async (peerMspId?: string, organisations?: readonly string[]) => {
+    const { client, calls } = scriptedPeer({});
+    const connection = connect({ client, identity: CLIENT, privateKey: CLIENT.privateKey, peerMspId });
+    const contract = connection.contract('records', 'region', 'Region');
+    await evaluate(contract, 'get', ['r'], organisations && { organisations });
+    await contract.evaluateTransaction('get', 'r');
+    return calls.map(({ request }) => gateway.EvaluateRequest.deserializeBinary(request).getTargetOrganizationsList());
+  };
+
+  it('is asked of the own organisation’s peer, or of whom the connection goes to, or of those named', async () => {
+    expect(await asked()).toEqual([['CMSP'], ['CMSP']]);
+    expect(await asked('AMSP')).toEqual([['AMSP'], ['AMSP']]);
+    expect(await asked('AMSP', ['BMSP'])).toEqual([['BMSP'], ['AMSP']]);
+  });
+});
+
 describe('a submitted transaction', () => {
   it('is endorsed, ordered, and reported when committed', async () => {
     const { contract, calls } = open();
@@ -73,13 +90,33 @@ describe('a submitted transaction', () => {
     expect(calls).toHaveLength(6);
   });
 
-  it('is not tried anew when it may have happened, or never will', async () => {
-    const lost = open({ submit: [status.UNAVAILABLE] });
-    expect(await codeOf(submit(lost.contract, 'decide', ['r']))).toBe('UNAVAILABLE submit');
-    expect(methods(lost.calls)).toBe('Endorse Submit');
+  it('waits for peers and orderers out of reach, and hands the same envelope in again', async () => {
+    const { contract, calls } = open({ endorse: [status.UNAVAILABLE, status.ABORTED], submit: [status.UNAVAILABLE] });
+    expect(await codeOf(submit(contract, 'decide', ['r']))).toBe('REJECTED endorse');
+    const { transactionId } = await submit(contract, 'decide', ['r']);
+    expect(methods(calls)).toBe('Endorse Endorse Endorse Submit Submit CommitStatus');
+    const handedIn = calls.filter(({ method }) => method === 'Submit').map(({ request }) => request);
+    expect(handedIn[1]).toEqual(handedIn[0]);
+    const request = gateway.SubmitRequest.deserializeBinary(handedIn[1] ?? Buffer.of());
+    expect(request.getTransactionId()).toBe(transactionId);
+  });
+
+  it('is handed in again when no commit is seen in time, and committed once', async () => {
+    const { contract, calls } = open({ commit: [-status.DEADLINE_EXCEEDED, -status.UNAVAILABLE] });
+    const ordered: string[] = [];
+    const onOrdered = ({ transactionId }: { transactionId: string }) => ordered.push(transactionId);
+    const { transactionId } = await submit(contract, 'decide', ['r'], { onOrdered });
+    expect(ordered).toEqual([transactionId]);
+    expect(methods(calls)).toBe('Endorse Submit CommitStatus Submit CommitStatus Submit CommitStatus');
+  });
+
+  it('is given up when it never will happen, or nobody comes back', async () => {
     const refused = open({ commit: [StatusCode.ENDORSEMENT_POLICY_FAILURE] });
     expect(await codeOf(submit(refused.contract, 'decide', ['r']))).toBe('ENDORSEMENT_POLICY_FAILURE validate');
     expect(refused.calls).toHaveLength(3);
+    const gone = open({ submit: [status.UNAVAILABLE] });
+    expect(await codeOf(submit(gone.contract, 'decide', ['r'], { patienceMs: 0 }))).toBe('UNAVAILABLE submit');
+    expect(methods(gone.calls)).toBe('Endorse Submit');
   });
 
   it('stops between its steps when it is aborted', async () => {
@@ -101,14 +138,14 @@ describe('a connection', () => {
     expect(calls.map(({ method, withinMs }) => `${method} ${Math.ceil(withinMs / 1000)}`)).toEqual([
       'Endorse 15',
       'Submit 5',
-      'CommitStatus 60',
+      'CommitStatus 10',
       'Evaluate 5',
     ]);
   });
 
   it('tells why an evaluation failed', async () => {
     const { contract } = open({ evaluate: [status.DEADLINE_EXCEEDED] });
-    expect(await codeOf(evaluate(contract, 'read', []))).toBe('DEADLINE evaluate');
+    expect(await codeOf(evaluate(contract, 'read', [], { patienceMs: 0 }))).toBe('DEADLINE evaluate');
   });
 
   it('reaches another machine by TLS only', () => {

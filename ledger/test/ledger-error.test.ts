@@ -8,7 +8,7 @@ import {
   StatusCode,
 } from '@hyperledger/fabric-gateway';
 import { describe, expect, it } from 'vitest';
-import { LedgerError, ledgerError, shouldRetry } from '../src/index.ts';
+import { LedgerError, ledgerError, remedy } from '../src/index.ts';
 
 const TX = 'ab'.repeat(32);
 
@@ -27,7 +27,7 @@ function told(error: unknown): Record<string, unknown> {
   const failure = ledgerError(error);
   if (!(failure instanceof LedgerError)) throw new Error('not told', { cause: failure });
   const { code, stage, transactionId, contractCode, message } = failure;
-  return { code, stage, transactionId, contractCode, message, retry: shouldRetry(error) };
+  return { code, stage, transactionId, contractCode, message, remedy: remedy(error) };
 }
 
 describe('an error of the gateway', () => {
@@ -39,7 +39,7 @@ describe('an error of the gateway', () => {
       transactionId: TX,
       contractCode: 'GRANT_UNKNOWN',
       message: 'GRANT_UNKNOWN: no such grant',
-      retry: false,
+      remedy: undefined,
     });
     expect(ledgerError(error)).toMatchObject({ cause: error });
   });
@@ -73,25 +73,34 @@ describe('an error of the gateway', () => {
         code,
         stage: 'validate',
         transactionId: TX,
-        retry: code.endsWith('CONFLICT'),
+        remedy: code.endsWith('CONFLICT') ? 'anew' : undefined,
       });
     }
   });
 
   it('tells disagreeing endorsers apart from a refusing contract', () => {
     const error = new EndorseError(properties(status.ABORTED, 'ProposalResponsePayloads do not match'));
-    expect(told(error)).toMatchObject({ code: 'ENDORSEMENT_MISMATCH', retry: true });
+    expect(told(error)).toMatchObject({ code: 'ENDORSEMENT_MISMATCH', remedy: 'anew' });
   });
 
   it.each([
     [status.UNAVAILABLE, 'UNAVAILABLE'],
     [status.DEADLINE_EXCEEDED, 'DEADLINE'],
     [status.RESOURCE_EXHAUSTED, 'OVERLOADED'],
-  ])('%d may be tried anew before the orderer, never after: the transaction may have happened', (code, name) => {
-    expect(told(new EndorseError(properties(code)))).toMatchObject({ code: name, stage: 'endorse', retry: true });
-    expect(told(new GatewayError(properties(code)))).toMatchObject({ code: name, stage: 'evaluate', retry: true });
-    expect(told(submitError(code))).toMatchObject({ code: name, stage: 'submit', transactionId: TX, retry: false });
-    expect(told(new CommitStatusError(properties(code)))).toMatchObject({ code: name, stage: 'commit', retry: false });
+  ])('%d has had no effect before the orderer; after it the same envelope may be handed in again', (code, name) => {
+    expect(told(new EndorseError(properties(code)))).toMatchObject({ code: name, stage: 'endorse', remedy: 'later' });
+    expect(told(new GatewayError(properties(code)))).toMatchObject({ code: name, stage: 'evaluate', remedy: 'later' });
+    expect(told(submitError(code))).toMatchObject({ code: name, stage: 'submit', transactionId: TX, remedy: 'same' });
+    const commit = new CommitStatusError(properties(code));
+    expect(told(commit)).toMatchObject({ code: name, stage: 'commit', remedy: 'same' });
+  });
+
+  it.each([
+    'error in simulation: failed to execute transaction ab: could not launch chaincode records_1: connection failed',
+    'error in simulation: failed to execute transaction ab: error sending: chaincode stream terminated',
+  ])('is of somebody out of reach when a peer has no contract server', (message) => {
+    const error = new EndorseError(properties(status.ABORTED, message));
+    expect(told(error)).toMatchObject({ code: 'UNAVAILABLE', stage: 'endorse', remedy: 'later' });
   });
 
   it.each([
@@ -103,7 +112,7 @@ describe('an error of the gateway', () => {
   ])('%d is final', (code, name) => {
     expect(told(new EndorseError(properties(code, 'error validating proposal')))).toMatchObject({
       code: name,
-      retry: false,
+      remedy: undefined,
     });
   });
 
@@ -111,9 +120,9 @@ describe('an error of the gateway', () => {
     const error = new TypeError('x');
     expect(ledgerError(error)).toBe(error);
     expect(ledgerError('text')).toBe('text');
-    expect(shouldRetry(error)).toBe(false);
+    expect(remedy(error)).toBeUndefined();
     const own = ledgerError(new EndorseError(properties(status.UNAVAILABLE)));
     expect(ledgerError(own)).toBe(own);
-    expect(shouldRetry(own)).toBe(true);
+    expect(remedy(own)).toBe('later');
   });
 });

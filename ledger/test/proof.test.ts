@@ -85,7 +85,7 @@ describe('on the embedded network', () => {
       const own = ca.issue({ commonName: 'attester', role: 'client', attributes: { role: 'attester' } });
       const identity = { mspId: ca.mspId, certificate: own.certificate };
       const view = connect({ client: node.client(), identity, privateKey: own.privateKey });
-      const options = { network: 'north', channel: 'records', trustRootVersion: 1 };
+      const options = { network: 'north', channel: 'records' };
       return createAttester({ connection: view, ...identity, privateKey: own.privateKey, ...options });
     });
   });
@@ -99,7 +99,7 @@ describe('on the embedded network', () => {
     const attested: ReturnType<Attester['attest']>[] = [];
     const committed = await submit(contract, 'decide', ['request-1'], {
       onOrdered: ({ transactionId }) =>
-        void attested.push(...attesters.map((attester) => attester.attest(transactionId))),
+        void attested.push(...attesters.map((attester) => attester.attest(transactionId, 1))),
     });
     const results = await Promise.all(attested);
     const proof = assembleProof(
@@ -141,14 +141,14 @@ describe('on the embedded network', () => {
 
   it('nothing is attested that was never committed', async () => {
     const [attester] = attesters;
-    const pending = attester?.attest('ab'.repeat(32), { signal: AbortSignal.timeout(50) });
+    const pending = attester?.attest('ab'.repeat(32), 1, { signal: AbortSignal.timeout(50) });
     await expect(pending).rejects.toMatchObject({ name: 'TimeoutError' });
     const own = a.issue({ commonName: 'attester', role: 'client', attributes: { role: 'attester' } });
     const identity = { mspId: 'AMSP', certificate: own.certificate };
     const view = connect({ client: node.client(), identity, privateKey: own.privateKey });
-    const options = { network: 'north', channel: 'records', trustRootVersion: 1, waitMs: 30 };
+    const options = { network: 'north', channel: 'records', waitMs: 30 };
     const impatient = createAttester({ connection: view, ...identity, privateKey: own.privateKey, ...options });
-    const late: unknown = await impatient.attest('cd'.repeat(32)).catch((error: unknown) => error);
+    const late: unknown = await impatient.attest('cd'.repeat(32), 1).catch((error: unknown) => error);
     expect(late).toBeInstanceOf(LedgerError);
     expect(late).toMatchObject({ code: 'DEADLINE', stage: 'commit' });
   });

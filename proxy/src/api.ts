@@ -49,7 +49,11 @@ export const ReleaseReply = object({ share: Share, attestation: Attestation });
 export type ReleaseReply = Static<typeof ReleaseReply>;
 
 /** POST /v1/attestations, kind `attest`: the proxy's word on a committed transaction, from its own view. */
-export const AttestOrder = object({ transactionId: TransactionId });
+export const AttestOrder = object({
+  transactionId: TransactionId,
+  /** Of the trust roots to attest under, among those in force. Default: the newest. */
+  trustRootVersion: Type.Optional(Type.Integer({ minimum: 1 })),
+});
 export type AttestOrder = Static<typeof AttestOrder>;
 export const AttestReply = object({ attestation: Attestation });
 export type AttestReply = Static<typeof AttestReply>;

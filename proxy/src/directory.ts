@@ -8,8 +8,8 @@ import { isRefusal, ProxyError } from './errors.ts';
 export interface Directory {
   /** The region whose relay sent an envelope. @throws REGION_FOREIGN REGION_UNKNOWN REGION_FROZEN NOT_READY */
   sender(from: string): Promise<RegionEntry>;
-  /** The version of the network's trust roots in force. @throws NOT_READY */
-  trustVersion(): Promise<number>;
+  /** The version of the network's trust roots in force: the newest, or the one asked for. @throws NOT_READY TRUST_EXPIRED */
+  trustVersion(asked?: number): Promise<number>;
 }
 
 /** What the chain says changes seldom, and must be known soon when it does. */
@@ -56,8 +56,8 @@ export class RegionDirectory implements Directory {
     return standing(await this.entry(this.#region));
   }
 
-  async trustVersion(): Promise<number> {
-    return inForce((await this.entry(this.#region)).trusts, this.#clock.now());
+  async trustVersion(asked?: number): Promise<number> {
+    return inForce((await this.entry(this.#region)).trusts, this.#clock.now(), asked);
   }
 
   /** A region as mirrored here. @throws NOT_READY REGION_UNKNOWN */
@@ -93,8 +93,8 @@ export class MainDirectory implements Directory {
     return standing(entry);
   }
 
-  async trustVersion(): Promise<number> {
-    return inForce(await this.#trusts.get(), this.#clock.now());
+  async trustVersion(asked?: number): Promise<number> {
+    return inForce(await this.#trusts.get(), this.#clock.now(), asked);
   }
 }
 
@@ -103,8 +103,11 @@ function standing(entry: RegionEntry): RegionEntry {
   return entry;
 }
 
-function inForce(trusts: readonly Trust[], at: number): number {
-  const [newest] = trustsAt(trusts, at);
+function inForce(trusts: readonly Trust[], at: number, asked?: number): number {
+  const versions = trustsAt(trusts, at).map(({ version }) => version);
+  const [newest] = versions;
   if (newest === undefined) throw new ProxyError('NOT_READY', 'no version of the trust roots is in force');
-  return newest.version;
+  if (asked === undefined) return newest;
+  if (versions.includes(asked)) return asked;
+  throw new ProxyError('TRUST_EXPIRED', `version ${asked} of the trust roots is not in force`);
 }

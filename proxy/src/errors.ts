@@ -39,7 +39,8 @@ export type ProxyErrorCode =
   | 'STORE_BROKEN'
   | 'STORE_LOCKED'
   | 'TIME_MISMATCH'
-  | 'TRANSACTION_INVALID';
+  | 'TRANSACTION_INVALID'
+  | 'TRUST_EXPIRED';
 
 /** Thrown by the proxy. */
 export class ProxyError extends Error {
@@ -89,6 +90,7 @@ const STATUS: Readonly<Record<string, number>> = {
   STORE_BROKEN: 500,
   TOO_LARGE: 413,
   TOO_MANY_REQUESTS: 429,
+  TRUST_EXPIRED: 410,
   UNSUPPORTED_MEDIA_TYPE: 415,
 };
 

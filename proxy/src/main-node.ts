@@ -36,7 +36,7 @@ export function createMainNode(options: MainNodeOptions): Node {
     privateKey,
     network,
     channel,
-    trustVersion: () => directory.trustVersion(),
+    trustVersion: (asked) => directory.trustVersion(asked),
   });
   const address = `${network}/${connection.mspId}`;
   const envelopes = new Envelopes({ federation, address, directory, journal, clock });
@@ -47,8 +47,8 @@ export function createMainNode(options: MainNodeOptions): Node {
         path: '/v1/attestations',
         caller: 'relay',
         handle: async (body): Promise<AttestReply> => {
-          const { transactionId } = await envelopes.open(body, ATTEST);
-          return { attestation: await witness.attest(transactionId) };
+          const { transactionId, trustRootVersion } = await envelopes.open(body, ATTEST);
+          return { attestation: await witness.attest(transactionId, trustRootVersion) };
         },
       },
       {

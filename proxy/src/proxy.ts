@@ -15,7 +15,6 @@ import type { Node } from './node.ts';
 import { RegionNode } from './region-node.ts';
 import { SecretFiles } from './sealed-file.ts';
 import { createServer, type Readiness } from './server.ts';
-import { boundToOwnPeers } from './witness.ts';
 
 /** What a test may put in the place of the real thing. */
 export interface ProxyDependencies {
@@ -77,7 +76,7 @@ export async function buildProxy(config: ProxyConfig, dependencies: ProxyDepende
     network,
     channel,
     folder,
-    connection: boundToOwnPeers(connection),
+    connection,
     privateKey,
     signer: { certificate, sign: createSigner(privateKey) },
     files: new SecretFiles(masterKey),

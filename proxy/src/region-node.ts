@@ -89,7 +89,7 @@ export class RegionNode implements Node {
     const chain = this.#chain;
     this.#directory = new RegionDirectory(chain, network, clock);
     const directory = this.#directory;
-    const trustVersion = (): Promise<number> => directory.trustVersion();
+    const trustVersion = (asked?: number): Promise<number> => directory.trustVersion(asked);
     this.#witness = new Witness({ connection, privateKey, network, channel, trustVersion });
     this.#envelopes = new Envelopes({ federation, address: `${network}/${mspId}`, directory, journal, clock });
     this.#transportKey = openTransportKey(join(folder, 'keys'), files);
@@ -142,8 +142,8 @@ export class RegionNode implements Node {
         path: '/v1/attestations',
         caller: 'relay',
         handle: async (body): Promise<AttestReply> => {
-          const { transactionId } = await envelopes.open(body, ATTEST);
-          return { attestation: await this.#witness.attest(transactionId) };
+          const { transactionId, trustRootVersion } = await envelopes.open(body, ATTEST);
+          return { attestation: await this.#witness.attest(transactionId, trustRootVersion) };
         },
       },
       {

@@ -3,8 +3,6 @@ import type { Attestation } from '@yilian/protocol';
 import type { Static } from 'typebox';
 import { ProxyError } from './errors.ts';
 
-type Contract = ReturnType<Connection['contract']>;
-
 /** How long an order waits for its transaction to be committed; a relay gives up after five seconds. */
 const COMMIT_WAIT_MS = 4_000;
 
@@ -14,15 +12,14 @@ export interface WitnessOptions {
   readonly network: string;
   readonly channel: string;
   /** Version of the network's trust roots in force. */
-  readonly trustVersion: () => Promise<number>;
+  readonly trustVersion: (asked?: number) => Promise<number>;
 }
 
 /** Says what the own organisation's peers have committed on a channel. */
 export class Witness {
   readonly #view: OwnView;
-  readonly #trustVersion: () => Promise<number>;
+  readonly #trustVersion: WitnessOptions['trustVersion'];
   readonly #attester: Attester;
-  #version = 0;
 
   constructor({ connection, privateKey, network, channel, trustVersion }: WitnessOptions) {
     this.#view = new OwnView(connection, channel);
@@ -34,16 +31,15 @@ export class Witness {
       privateKey,
       network,
       channel,
-      trustRootVersion: () => this.#version,
       waitMs: COMMIT_WAIT_MS,
     });
   }
 
-  /** States that a transaction is committed valid, once it is. @throws NOT_COMMITTED TRANSACTION_INVALID LedgerError */
-  async attest(transactionId: string): Promise<Static<typeof Attestation>> {
-    this.#version = await this.#trustVersion();
+  /** States that a transaction is committed valid, once it is. @throws NOT_COMMITTED TRANSACTION_INVALID TRUST_EXPIRED LedgerError */
+  async attest(transactionId: string, asked?: number): Promise<Static<typeof Attestation>> {
+    const trustRootVersion = await this.#trustVersion(asked);
     try {
-      return (await this.#attester.attest(transactionId)).attestation;
+      return (await this.#attester.attest(transactionId, trustRootVersion)).attestation;
     } catch (error) {
       if (!(error instanceof LedgerError)) throw error;
       if (error.stage === 'validate')
@@ -58,25 +54,4 @@ export class Witness {
   height(): Promise<number> {
     return this.#view.height();
   }
-}
-
-/** The connection with its evaluations bound to the own organisation's peers, so that no other's view is read. */
-export function boundToOwnPeers(connection: Connection): Connection {
-  const { mspId } = connection;
-  return {
-    ...connection,
-    contract: (channel, chaincode, name) => bound(connection.contract(channel, chaincode, name), mspId),
-  };
-}
-
-function bound(contract: Contract, mspId: string): Contract {
-  const evaluateThere: Contract['evaluate'] = (name, options) =>
-    contract.evaluate(name, { ...options, endorsingOrganizations: [mspId] });
-  return new Proxy(contract, {
-    get(target, key) {
-      if (key === 'evaluate') return evaluateThere;
-      const member: unknown = Reflect.get(target, key);
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-    },
-  });
 }

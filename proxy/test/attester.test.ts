@@ -1,5 +1,5 @@
 import { documentBytes, fromBase64url, identifyAny, MainHeight, type Signature } from '@yilian/protocol';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { BuiltProxy } from '../src/index.ts';
 import { ELSEWHERE, HOME, TestFederation } from './federation.ts';
 
@@ -66,6 +66,24 @@ test('it signs no height that is higher, of other versions, of other regions, of
   for (const at of [document.at - 31_000, document.at + 35_000])
     expect(await height({ ...document, at })).toMatchObject(refused(422, 'TIME_MISMATCH'));
   expect(await height({ ...document, federation: 'another' })).toMatchObject(refused(422, 'FEDERATION_MISMATCH'));
+});
+
+test('it attests under the trust roots asked for, as long as they are in force', async () => {
+  const { testbed } = federation;
+  const [state] = await testbed.main().regions();
+  const attested = (trustRootVersion?: number) => {
+    const order = { transactionId: state!.transactionId, ...(trustRootVersion && { trustRootVersion }) };
+    return federation.post(attester, '/v1/attestations', federation.envelope(TO, 'attest', order));
+  };
+  const under = (trustRootVersion: number) => ({
+    status: 200,
+    body: { attestation: { statement: { trustRootVersion } } },
+  });
+  const entry = { ...testbed.trust('main'), version: 2, validFrom: Date.now() - 1000 };
+  await testbed.change({ kind: 'main', entry });
+  await vi.waitFor(async () => expect(await attested()).toMatchObject(under(2)), { timeout: 5000 });
+  expect(await attested(1)).toMatchObject(under(1));
+  expect(await attested(3)).toMatchObject(refused(410, 'TRUST_EXPIRED'));
 });
 
 test('it takes no orders of unknown regions and has nothing for patients', async () => {

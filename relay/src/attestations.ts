@@ -18,7 +18,7 @@ import {
   type Trust,
   trustsAt,
 } from '@yilian/protocol';
-import { AttestReply } from '@yilian/proxy/api';
+import { type AttestOrder, AttestReply } from '@yilian/proxy/api';
 import QuickLRU from 'quick-lru';
 import type { Static } from 'typebox';
 import type { Envelopes } from './envelopes.ts';
@@ -90,15 +90,19 @@ export class Witnesses {
     });
   }
 
-  /** Proof that a transaction is committed. @throws ATTESTATIONS_MISSING */
-  async prove(transactionId: string): Promise<OutcomeProof> {
-    const newest = (await this.trusts())[0]?.version ?? 0;
-    const key = `${newest} ${transactionId}`;
+  /**
+   * Proof that a transaction is committed, under the newest trust roots in force or an older version that is.
+   * @throws ATTESTATIONS_MISSING
+   */
+  async prove(transactionId: string, trustRootVersion?: number): Promise<OutcomeProof> {
+    const version = trustRootVersion ?? (await this.trusts())[0]?.version ?? 0;
+    const key = `${version} ${transactionId}`;
     const known = this.#proofs.get(key);
     if (known !== undefined) return known;
     const ballot = await this.ballot(transactionId);
+    const order: AttestOrder = { transactionId, ...(trustRootVersion !== undefined && { trustRootVersion }) };
     await gather(await this.list(), async (witness, signal) => {
-      const reply = parseAttest(await this.order(witness, '/v1/attestations', 'attest', { transactionId }, signal));
+      const reply = parseAttest(await this.order(witness, '/v1/attestations', 'attest', order, signal));
       ballot.add(witness, reply.attestation);
       return ballot.complete;
     });

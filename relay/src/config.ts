@@ -70,8 +70,10 @@ export const RelayConfig = object({
   /** The relay's certificate as the main chain registers it; also its identity on the regional chain. */
   identity: object({ mspId: MspId, certificateFile: File, privateKeyFile: File }),
   regional: object({ address: Address, channel: Channel, tls: Type.Optional(Tls) }),
+  /** Under an authority's identity; `peerMspId`: whose peer it is, where it is another's, as with the commission's own. */
   main: object({
     address: Address,
+    peerMspId: Type.Optional(MspId),
     channel: Channel,
     mspId: MspId,
     certificateFile: File,

@@ -87,6 +87,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const national = connect({
     client: dependencies.mainClient ?? config.main.address,
     identity: { mspId: config.main.mspId, certificate: secrets.main.certificate },
+    peerMspId: config.main.peerMspId,
     privateKey: secrets.main.privateKey,
     ...(mainTls === undefined ? {} : { tls: mainTls }),
   });

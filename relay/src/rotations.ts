@@ -6,8 +6,8 @@ import type { RedisConnections } from './redis.ts';
 const parseProof = parser('rotation', OutcomeProof);
 
 /**
- * Proofs that the authorities changed the main chain's trust roots. One is worth something to whoever knows the roots
- * before only as long as those were in force when it was attested, so each is kept for good once it is had.
+ * Proofs that the authorities changed the main chain's trust roots, attested under the roots before, which is what they
+ * are believed by. It can be had as long as those overlap with the new ones, and is kept for good.
  */
 export class Rotations {
   readonly #redis: RedisConnections;
@@ -23,7 +23,9 @@ export class Rotations {
     const key = `${this.#redis.prefix}:rotation:${version}:${transactionId}`;
     const kept = await this.#redis.commands.get(key).catch(() => null);
     if (kept !== null) return parseProof(JSON.parse(kept));
-    const proof = await this.#attesters.prove(transactionId);
+    const before = version - 1;
+    const overlap = (await this.#attesters.trusts()).some((trust) => trust.version === before);
+    const proof = await this.#attesters.prove(transactionId, overlap ? before : undefined);
     if (attestedUnder(proof) < version) await this.#redis.commands.set(key, JSON.stringify(proof)).catch(() => 'no');
     return proof;
   }

@@ -199,9 +199,8 @@ export class Testbed implements AsyncDisposable {
           privateKey: member.privateKey,
           network,
           channel: network,
-          trustRootVersion,
         });
-        return attester.attest(transactionId);
+        return attester.attest(transactionId, trustRootVersion);
       }),
     );
     const [first] = statements;
