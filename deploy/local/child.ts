@@ -13,6 +13,8 @@ export interface Program {
   readonly args: readonly string[];
   /** Beside the environment of the supervisor. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of its configuration: with another one the program has to be started anew. */
+  readonly revision?: string;
   readonly logFile: string;
   /** `line`: prints `{"ready":true,...}` on stdout. A number: accepts connections on that loopback port. */
   readonly ready: 'line' | number;

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addAuditCommands } from './commands/audit.ts';
+import { addChangeCommands } from './commands/change.ts';
 import { addConsentCommands } from './commands/consent.ts';
 import { addFederationCommands } from './commands/federation.ts';
 import { addPeopleCommands } from './commands/people.ts';
@@ -30,6 +31,7 @@ await run(async (signal) => {
     .exitOverride();
   const session = new Session(program, signal);
   addFederationCommands(program, session);
+  addChangeCommands(program, session);
   addPeopleCommands(program, session);
   addRecordCommands(program, session);
   addConsentCommands(program, session);

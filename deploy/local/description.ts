@@ -5,6 +5,8 @@ import { DeployError } from './errors.ts';
 
 /** The name of the main chain as a network and as a channel. */
 export const MAIN = 'main';
+/** In which a state keeps its description. */
+export const DESCRIPTION_FILE = 'description.json';
 
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: false });
@@ -14,11 +16,17 @@ const Organisation = object({
   mspId: MspId,
   name: Name,
   kind: Type.Union([Type.Literal('commission'), Type.Literal('hospital'), Type.Literal('auditor')]),
+  /** Fabric peers on its region's chain. Default: 1. */
+  peers: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 })),
 });
+/** MSP ids of the organisations with a Fabric orderer of a chain. */
+const Orderers = Type.Array(MspId, { minItems: 1, maxItems: 12, uniqueItems: true });
 const Region = object({
   region: RegionId,
   name: Name,
   organisations: Type.Array(Organisation, { minItems: 2, maxItems: 12 }),
+  /** By Raft. Default: the commission alone. */
+  orderers: Type.Optional(Orderers),
 });
 const Authority = object({
   mspId: MspId,
@@ -34,6 +42,8 @@ export const Description = object({
   threshold: Type.Integer({ minimum: 1, maximum: 12 }),
   scopes: Type.Array(ScopeEntry, { minItems: 1, maxItems: 256 }),
   authorities: Type.Array(Authority, { minItems: 1, maxItems: 12 }),
+  /** Of the main chain: by SmartBFT from four on, else by Raft. Default: every authority of at least four, else the first. */
+  orderers: Type.Optional(Orderers),
   regions: Type.Array(Region, { minItems: 1, maxItems: 16 }),
   /** When Fabric's orderers cut a block: so long after its first transaction, or when it has so many. */
   block: Type.Optional(
@@ -66,14 +76,23 @@ export async function readDescription(path: string | URL): Promise<Description> 
 }
 
 function checked(description: Description): Description {
-  const { regions, authorities, threshold } = description;
+  const { regions, authorities, threshold, orderers = [] } = description;
   const mspIds = [
     ...authorities.map(({ mspId }) => mspId),
     ...regions.flatMap(({ organisations }) => organisations.map(({ mspId }) => mspId)),
   ];
   demand(new Set(mspIds).size === mspIds.length, 'an MSP id is used twice');
   demand(new Set(regions.map(({ region }) => region)).size === regions.length, 'a region is listed twice');
+  demand(
+    orderers.every((mspId) => authorities.some((authority) => authority.mspId === mspId)),
+    'an authority orders the main chain, nobody else',
+  );
   for (const region of regions) {
+    const own = new Set(region.organisations.map(({ mspId }) => mspId));
+    demand(
+      (region.orderers ?? []).every((mspId) => own.has(mspId)),
+      `${region.region} is ordered by its organisations`,
+    );
     const kinds = region.organisations.map(({ kind }) => kind);
     demand(kinds.filter((kind) => kind === 'commission').length === 1, `${region.region} needs exactly one commission`);
     demand(kinds.includes('hospital'), `${region.region} needs a hospital`);

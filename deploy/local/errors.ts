@@ -16,6 +16,7 @@ export type DeployErrorCode =
   | 'KUBO_MISSING'
   | 'KUBO_UNFIT'
   | 'ENGINE_DIFFERS'
+  | 'CHANGE_UNSUPPORTED'
   | 'USAGE'
   | 'NAME_UNKNOWN'
   | 'NAME_TAKEN'

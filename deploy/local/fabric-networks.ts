@@ -7,43 +7,49 @@ export const BFT_ORDERERS = 4;
 export interface DescribedNetwork {
   readonly name: string;
   readonly members: readonly string[];
+  /** Those with a second peer. */
+  readonly morePeers: readonly string[];
   /** Organisations of a region that take the blocks too. */
   readonly readers: readonly { readonly region: string; readonly mspId: string }[];
   readonly orderers: readonly string[];
 }
 
+const PEER_PORTS = ['peer', 'peer-chaincode', 'peer-operations'];
+export const SECOND_PEER = 'peer1';
+
 /** The names of everything that listens in Fabric networks. */
 export function fabricPorts(description: Description): string[] {
-  return networksOf(description).flatMap(({ name, members, readers, orderers }) => [
+  return networksOf(description).flatMap(({ name, members, morePeers, readers, orderers }) => [
     ...orderers.flatMap((mspId) =>
       ['orderer', 'orderer-admin', 'orderer-operations'].map((what) => `${name}/${what}/${mspId}`),
     ),
-    ...members.flatMap((mspId) =>
-      ['peer', 'peer-chaincode', 'peer-operations', 'contracts'].map((what) => `${name}/${what}/${mspId}`),
-    ),
+    ...members.flatMap((mspId) => [...PEER_PORTS, 'contracts'].map((what) => `${name}/${what}/${mspId}`)),
+    ...morePeers.flatMap((mspId) => PEER_PORTS.map((what) => `${name}/${what}/${mspId}/${SECOND_PEER}`)),
     ...readers.map(({ mspId }) => `${name}/contracts/${mspId}`),
   ]);
 }
 
 /**
- * The main chain is ordered by its authorities, a region's chain by its commission. A region reads the main chain at its
+ * The main chain is ordered by authorities, a region's chain by its own organisations. A region reads the main chain at its
  * commission's own peer, which is on both and on the main chain has no voice.
  */
 export function networksOf(description: Description): readonly DescribedNetwork[] {
-  const { authorities, regions } = description;
+  const { authorities, regions, orderers } = description;
   const members = authorities.map(({ mspId }) => mspId);
   return [
     {
       name: MAIN,
       members,
+      morePeers: [],
       readers: regions.map((region) => ({ region: region.region, mspId: commission(region).mspId })),
-      orderers: members.length >= BFT_ORDERERS ? members : members.slice(0, 1),
+      orderers: orderers ?? (members.length >= BFT_ORDERERS ? members : members.slice(0, 1)),
     },
     ...regions.map((region) => ({
       name: region.region,
       members: region.organisations.map(({ mspId }) => mspId),
+      morePeers: region.organisations.filter(({ peers = 1 }) => peers > 1).map(({ mspId }) => mspId),
       readers: [],
-      orderers: [commission(region).mspId],
+      orderers: region.orderers ?? [commission(region).mspId],
     })),
   ];
 }

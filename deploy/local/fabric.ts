@@ -1,9 +1,17 @@
 import { join } from 'node:path';
-import { type Binaries, type Endpoint, FabricNetwork, type NetworkPlan, type OrganisationPlan } from '@yilian/fabric';
+import {
+  type Binaries,
+  type Endpoint,
+  FabricNetwork,
+  type NetworkPlan,
+  type OrganisationPlan,
+  type PeerPlan,
+  type Renewal,
+} from '@yilian/fabric';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import type { Program } from './child.ts';
 import { MAIN } from './description.ts';
-import { BFT_ORDERERS, type DescribedNetwork, networksOf } from './fabric-networks.ts';
+import { BFT_ORDERERS, type DescribedNetwork, networksOf, SECOND_PEER } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
 /** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
@@ -26,14 +34,18 @@ export class FabricChains {
   }
 
   /** Writes what their processes need. @throws FabricError FABRIC_COMMAND; FABRIC_EXPIRED naming a certificate that has */
-  static async prepare(layout: Layout, binaries: Binaries): Promise<FabricChains> {
+  static async prepare(layout: Layout, binaries: Binaries, { evenExpired = false } = {}): Promise<FabricChains> {
     const plans: NetworkPlan[] = [];
     // One after the other: an authority of two networks is made once.
-    for (const described of networksOf(layout.description)) plans.push(await planOf(layout, described));
+    const before = layout.before === undefined ? [] : networksOf(layout.before);
+    for (const described of networksOf(layout.description)) {
+      const { orderers = [] } = before.find(({ name }) => name === described.name) ?? {};
+      plans.push(await planOf(layout, described, orderers));
+    }
     const networks = await Promise.all(
       plans.map(async (plan) => {
         const network = await FabricNetwork.prepare(plan, await folderOf(layout, plan.channel), binaries);
-        network.requireValid();
+        if (!evenExpired) network.requireValid();
         return network;
       }),
     );
@@ -49,14 +61,86 @@ export class FabricChains {
     );
   }
 
-  /** Brings the networks whose processes run to life. @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY */
+  /**
+   * Brings the networks whose processes run to life; those that are on the way to another plan wait for {@link reconcile}.
+   * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY
+   */
   async found(signal: AbortSignal): Promise<void> {
+    const changing = this.#layout.before !== undefined;
     await Promise.all(
-      this.#networks.map(async (network) => {
-        await network.found(signal);
-        await network.ready(signal);
-      }),
+      this.#networks
+        .filter(({ isFounded }) => !(changing && isFounded))
+        .map(async (network) => {
+          await network.found(signal);
+          await network.ready(signal);
+        }),
     );
+  }
+
+  /** Brings every network to its plan. @throws FabricError as `FabricNetwork.reconcile` */
+  async reconcile(signal: AbortSignal, say: (step: string) => void): Promise<void> {
+    for (const network of this.#networks) {
+      const { steps } = await network.reconcile({ signal });
+      for (const step of steps) say(step);
+      await network.ready(signal);
+    }
+  }
+
+  /**
+   * Renews the certificates of nodes and their administrators that expire in so many days, one process after the other;
+   * `restart` is given the process's whole name.
+   * @throws FabricError
+   */
+  async renew({ restart, ...options }: Renewal, say: (step: string) => void): Promise<readonly string[]> {
+    const done: string[] = [];
+    for (const network of this.#networks) {
+      const { channel, organisations, orderers } = network.plan;
+      const own = {
+        ...options,
+        restart: async (name: string): Promise<void> => {
+          await restart(`${channel}/${name}`);
+          // What a region's commission serves on the main chain has the same certificate.
+          const alike = `${MAIN}/${name}`;
+          if (name.startsWith('contracts/') && this.programs().some((each) => each.name === alike && channel !== MAIN))
+            await restart(alike);
+        },
+      };
+      const renewals = [
+        ...organisations
+          .filter(({ home }) => home === undefined)
+          .map(
+            ({ mspId }) =>
+              () =>
+                network.renewOrganisation(mspId, own),
+          ),
+        ...orderers.map(
+          ({ name }) =>
+            () =>
+              network.renewOrderer(name, own),
+        ),
+      ];
+      for (const renew of renewals) {
+        const { steps } = await renew();
+        for (const step of steps) say(`${channel}: ${step}`);
+        done.push(...steps.map((step) => `${channel}: ${step}`));
+      }
+    }
+    return done;
+  }
+
+  /** The steps that would do so, with whose consent they need. @throws FabricError as `FabricNetwork.reconcile` */
+  async proposed(signal: AbortSignal): Promise<readonly string[]> {
+    const lines: string[] = [];
+    for (const network of this.#networks) {
+      const { channel, organisations } = network.plan;
+      if (!network.isFounded) {
+        lines.push(`${channel} is founded by ${organisations.map(({ mspId }) => mspId).join(', ')}`);
+        continue;
+      }
+      const { steps, consents } = await network.reconcile({ dryRun: true, signal });
+      lines.push(...steps, ...consents.map(({ needed, of }) => `  needs ${needed} of ${of.join(', ')}`));
+    }
+    return lines;
   }
 }
 
@@ -64,24 +148,29 @@ function folderOf(layout: Layout, network: string): Promise<string> {
   return layout.folder(network, 'fabric');
 }
 
-async function planOf(layout: Layout, { name, members, readers, orderers }: DescribedNetwork): Promise<NetworkPlan> {
+async function planOf(
+  layout: Layout,
+  { name, members, morePeers, readers, orderers }: DescribedNetwork,
+  before: readonly string[],
+): Promise<NetworkPlan> {
   const endpoint = (what: string, mspId: string, network = name): Endpoint => ({
     host: '127.0.0.1',
     port: layout.port(`${network}/${what}/${mspId}`),
   });
   const { chaincode, endorsement } = await layout.trust(name);
+  const peer = (mspId: string, network: string, within = ''): Omit<PeerPlan, 'name'> => ({
+    endpoint: endpoint('peer', `${mspId}${within}`, network),
+    chaincode: endpoint('peer-chaincode', `${mspId}${within}`, network),
+    operations: endpoint('peer-operations', `${mspId}${within}`, network),
+  });
   const organisation = async (mspId: string, network: string): Promise<OrganisationPlan> => ({
     mspId,
     authority: await layout.pki.authority(mspId),
     tlsAuthority: await layout.pki.tlsAuthority(mspId),
     contracts: { [chaincode]: endpoint('contracts', mspId) },
     peers: [
-      {
-        name: PEER,
-        endpoint: endpoint('peer', mspId, network),
-        chaincode: endpoint('peer-chaincode', mspId, network),
-        operations: endpoint('peer-operations', mspId, network),
-      },
+      { name: PEER, ...peer(mspId, network) },
+      ...(morePeers.includes(mspId) ? [{ name: SECOND_PEER, ...peer(mspId, network, `/${SECOND_PEER}`) }] : []),
     ],
   });
   return {
@@ -96,12 +185,13 @@ async function planOf(layout: Layout, { name, members, readers, orderers }: Desc
         home: join(await folderOf(layout, region), 'organisations', mspId),
       })),
     ]),
-    orderers: orderers.map((mspId) => ({
+    orderers: [...new Set([...orderers, ...before])].map((mspId) => ({
       name: `orderer.${mspId}`,
       mspId,
       endpoint: endpoint('orderer', mspId),
       admin: endpoint('orderer-admin', mspId),
       operations: endpoint('orderer-operations', mspId),
+      ...(!orderers.includes(mspId) && { leaves: true as const }),
     })),
     chaincodes: [
       { name: chaincode, endorsement, module: chaincode === MAIN_CHAINCODE ? CONTRACTS[MAIN] : CONTRACTS.region },

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { COMPILE_CACHE } from './compile-cache.ts';
-import { readDescription } from './description.ts';
+import { DESCRIPTION_FILE, readDescription } from './description.ts';
 import type { Engines } from './engines.ts';
 import { DeployError, type DeployErrorCode } from './errors.ts';
 import { Layout } from './layout.ts';
@@ -53,8 +53,8 @@ export async function attach(state: string): Promise<Layout> {
   const now = await running(state);
   if (now === undefined)
     throw new DeployError('NOT_RUNNING', `no federation runs in ${state}; start one with: yilian up`);
-  if (now.state !== 'ready') throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
-  return Layout.open(state, await readDescription(join(state, 'description.json')));
+  if (now.state === 'starting') throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
+  return Layout.open(state, await readDescription(join(state, DESCRIPTION_FILE)));
 }
 
 function spawnSupervisor(

@@ -1,9 +1,8 @@
-import { type Connection, connect, LedgerError } from '@yilian/ledger';
-import { type Change, MainChain } from '@yilian/main-chain';
-import type { RegionEntry } from '@yilian/protocol';
+import { type Connection, LedgerError } from '@yilian/ledger';
 import { RegionalChain } from '@yilian/regional-chain';
-import { commission, hospitals, MAIN, proxyHosts, type RegionDescription } from './description.ts';
+import { commission, hospitals, proxyHosts, type RegionDescription } from './description.ts';
 import type { Layout } from './layout.ts';
+import { administrator, Registrar, regionEntry } from './registrar.ts';
 
 /**
  * Founds the chains: the main chain's genesis, every region's foundation on it, the scopes and the regions' entries,
@@ -11,33 +10,24 @@ import type { Layout } from './layout.ts';
  */
 export async function found(layout: Layout): Promise<void> {
   const genesis = await layout.genesis();
-  const { authorities, regions, scopes } = layout.description;
+  const { regions, scopes } = layout.description;
   for (const { mspId } of regions.flatMap(hospitals)) await layout.credential(mspId, 'hospital');
-  const administrators = await Promise.all(authorities.map(({ mspId }) => administrator(layout, MAIN, mspId)));
-  try {
-    const chains = administrators.map((connection) => new MainChain(connection, MAIN));
-    const [first] = chains;
-    if (first === undefined) return;
-    await once(first.found(genesis), 'FOUNDED');
-    const majority = chains.slice(0, Math.floor(chains.length / 2) + 1);
-    if ((await first.scopes()).length === 0)
-      await approve(majority, { kind: 'scopes', entry: { version: 1, scopes: [...scopes] } });
-    const known = new Set((await first.regions()).map(({ entry }) => entry.region));
+  {
+    using registrar = await Registrar.open(layout);
+    const { chain } = registrar;
+    await once(chain.found(genesis), 'FOUNDED');
+    if ((await chain.scopes()).length === 0)
+      await registrar.approve({ kind: 'scopes', entry: { version: 1, scopes: [...scopes] } });
+    const known = new Set((await chain.regions()).map(({ entry }) => entry.region));
     for (const region of regions) {
       if (!known.has(region.region))
-        await approve(majority, { kind: 'region', entry: await regionEntry(layout, region.region) });
+        await registrar.approve({ kind: 'region', entry: await regionEntry(layout, region.region) });
     }
-  } finally {
-    for (const connection of administrators) connection.close();
   }
   await Promise.all(
     regions.map(async (region) => {
-      const connection = await administrator(layout, region.region, commission(region).mspId);
-      try {
-        await once(new RegionalChain(connection, region.region).found(region.region, genesis), 'FOUNDED');
-      } finally {
-        connection.close();
-      }
+      using connection = await administrator(layout, region.region, commission(region).mspId);
+      await once(new RegionalChain(connection, region.region).found(region.region, genesis), 'FOUNDED');
     }),
   );
 }
@@ -83,30 +73,6 @@ export class FederationWatch implements Disposable {
   [Symbol.dispose](): void {
     for (const connection of this.#connections.values()) connection.close();
   }
-}
-
-async function administrator(layout: Layout, network: string, mspId: string): Promise<Connection> {
-  const { certificate, privateKey } = await layout.credential(mspId, 'admin');
-  return connect({ ...(await layout.client(network, mspId)), identity: { mspId, certificate }, privateKey });
-}
-
-async function approve(authorities: readonly MainChain[], change: Change): Promise<void> {
-  for (const authority of authorities) await authority.approve(change);
-}
-
-async function regionEntry(layout: Layout, name: string): Promise<RegionEntry> {
-  const region = layout.region(name);
-  const { own } = await layout.relayIdentities(region);
-  return {
-    federation: layout.description.federation,
-    region: name,
-    name: region.name,
-    version: 1,
-    trusts: [await layout.trust(name)],
-    relays: [{ url: layout.url(`${name}/relay`), certificate: own.certificate }],
-    holders: [...layout.holders(region)],
-    frozen: false,
-  };
 }
 
 /** Lets a refusal with this code pass: somebody did it before. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ConnectOptions } from '@yilian/ledger';
 import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
-import { type Genesis, type Organisation, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
+import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
 import { freePorts, writeWhole } from '@yilian/service';
 import {
@@ -22,6 +22,8 @@ import { readIfThere, readJsonIfThere } from './files.ts';
 import type { HolderConfig } from './holder.ts';
 import { type CredentialFiles, Pki } from './pki.ts';
 import { services } from './services.ts';
+
+const GENESIS_FILE = 'genesis.json';
 
 /** Configuration of `chain-main.ts`. */
 export interface ChainConfig {
@@ -67,19 +69,28 @@ type Port = number | { readonly listen: number; readonly public: number };
 export class Layout {
   readonly state: string;
   readonly description: Description;
+  /** What it was described as before a change that has begun and not ended. */
+  readonly before: Description | undefined;
   readonly engines: Engines;
   readonly pki: Pki;
   readonly #ports: ReadonlyMap<string, Port>;
 
-  private constructor(state: string, description: Description, engines: Engines, ports: ReadonlyMap<string, Port>) {
+  private constructor(
+    state: string,
+    description: Description,
+    before: Description | undefined,
+    engines: Engines,
+    ports: ReadonlyMap<string, Port>,
+  ) {
     this.state = state;
     this.description = description;
+    this.before = before;
     this.engines = engines;
     this.pki = new Pki(join(state, 'pki'));
     this.#ports = ports;
   }
 
-  static async open(state: string, description: Description): Promise<Layout> {
+  static async open(state: string, description: Description, before?: Description): Promise<Layout> {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
     const engines = await readEngines(state);
     const file = join(state, 'ports.json');
@@ -88,7 +99,7 @@ export class Layout {
     const free = await freePorts(missing.length);
     for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
     if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
-    return new Layout(state, description, engines, ports);
+    return new Layout(state, description, before, engines, ports);
   }
 
   /** The names of everything that listens. */
@@ -187,8 +198,17 @@ export class Layout {
     };
   }
 
+  /** What the federation was founded on, whoever came since. */
   async genesis(): Promise<Genesis> {
-    return { federation: this.description.federation, main: await this.trust(MAIN) };
+    const kept = await readJsonIfThere(this.path(GENESIS_FILE));
+    return kept === undefined
+      ? { federation: this.description.federation, main: await this.trust(MAIN) }
+      : parseGenesis(kept);
+  }
+
+  /** The file of it, written the first time. */
+  async genesisFile(): Promise<string> {
+    return this.write(GENESIS_FILE, await this.genesis());
   }
 
   async chain(network: string): Promise<ChainConfig> {

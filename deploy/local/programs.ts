@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ProxyConfig } from '@yilian/proxy';
 import type { RelayConfig } from '@yilian/relay';
@@ -38,6 +40,7 @@ export async function programs(
     name,
     command: process.execPath,
     args: [script, configFile],
+    revision: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
     logFile: layout.logFile(name),
     ready: 'line',
   });
@@ -171,7 +174,7 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
       certificateFile: main.certificateFile,
       privateKeyFile: main.privateKeyFile,
     },
-    genesisFile: await layout.write('genesis.json', await layout.genesis()),
+    genesisFile: await layout.genesisFile(),
     attesters: layout.description.authorities.map(({ mspId }) => ({
       mspId,
       url: layout.url(`main/attester/${mspId}`),

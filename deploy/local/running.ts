@@ -24,9 +24,11 @@ export interface RunningProcess extends Alive {
 
 /** What a running federation leaves in its state folder for other terminals. */
 export interface Running extends Alive {
-  readonly state: 'starting' | 'ready';
+  readonly state: 'starting' | 'ready' | 'changing';
   readonly step: string;
   readonly engines: Readonly<Record<string, string>>;
+  /** Where the supervisor takes orders, once it is ready: see `control.ts`. */
+  readonly control?: string;
   readonly processes: readonly RunningProcess[];
 }
 

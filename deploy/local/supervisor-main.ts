@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeWhole } from '@yilian/service';
-import { readDescription } from './description.ts';
+import { forget } from './control.ts';
+import { DESCRIPTION_FILE, readDescription } from './description.ts';
 import { type Engines, parseEngines, rememberEngines, requireSameEngines } from './engines.ts';
 import { DeployError, told } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere } from './files.ts';
+import { readBefore } from './growth.ts';
 import { Layout } from './layout.ts';
 import { end, forgetRunning, lastRunning } from './running.ts';
 import { findSources } from './sources.ts';
@@ -26,9 +28,9 @@ async function main(state: string, given: string | undefined, engines: Partial<E
   const lock = FileLock.tryTake(join(state, 'supervisor.lock'));
   if (lock === undefined) throw new DeployError('STATE_BUSY', `another process is running the federation of ${state}`);
   process.once('exit', () => lock[Symbol.dispose]());
-  const { description, sources } = await described(state, given, engines);
+  const { description, before, sources } = await described(state, given, engines);
   await sweep(state);
-  const supervisor = new Supervisor(await Layout.open(state, description), sources, (step) => say({ step }));
+  const supervisor = new Supervisor(await Layout.open(state, description, before), sources, (step) => say({ step }));
   // Its log may find no room.
   process.stderr.on('error', () => undefined);
   let stopping = false;
@@ -57,7 +59,7 @@ async function main(state: string, given: string | undefined, engines: Partial<E
  * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
  */
 async function described(state: string, given: string | undefined, engines: Partial<Engines>) {
-  const kept = join(state, 'description.json');
+  const kept = join(state, DESCRIPTION_FILE);
   const known = await readIfThere(kept);
   if (known === undefined) {
     const description = await readDescription(given ?? DEFAULT);
@@ -65,18 +67,20 @@ async function described(state: string, given: string | undefined, engines: Part
     const sources = await findSources(engines);
     rememberEngines(state, engines);
     writeWhole(kept, JSON.stringify(description, null, 2));
-    return { description, sources };
+    return { description, before: undefined, sources };
   }
   const description = await readDescription(kept);
   if (given !== undefined && JSON.stringify(await readDescription(given)) !== JSON.stringify(description))
     throw new DeployError('STATE_FOREIGN', `${state} holds another federation; choose another folder or remove it`);
-  return { description, sources: await findSources(await requireSameEngines(state, engines)) };
+  const sources = await findSources(await requireSameEngines(state, engines));
+  return { description, before: await readBefore(state), sources };
 }
 
 /** Ends what a killed supervisor left behind. */
 async function sweep(state: string): Promise<void> {
   const last = await lastRunning(state);
   await Promise.all((last?.processes ?? []).map((left) => end(left)));
+  if (last?.control !== undefined) forget(last.control);
   forgetRunning(state);
 }
 

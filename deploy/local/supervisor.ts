@@ -1,42 +1,38 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isFree } from '@yilian/service';
-import { Child, type Program } from './child.ts';
 import { warmUp } from './compile-cache.ts';
-import { DeployError, told } from './errors.ts';
+import { Control, type Order } from './control.ts';
+import { type Description, readDescription } from './description.ts';
+import { DeployError } from './errors.ts';
 import { FabricChains } from './fabric.ts';
 import { FederationWatch, found } from './founding.ts';
-import type { Layout } from './layout.ts';
-import { programs } from './programs.ts';
+import { forgetBefore, grow, rememberBefore, requireGrowth } from './growth.ts';
+import { Layout } from './layout.ts';
+import { complain, Processes } from './processes.ts';
+import { programs, type Stages } from './programs.ts';
 import { findRedis, type RedisHost, type RedisSource } from './redis.ts';
 import { requireServing } from './redis-urls.ts';
-import { birthOf, forgetRunning, type ProcessState, type Running, writeRunning } from './running.ts';
+import { birthOf, forgetRunning, type Running, writeRunning } from './running.ts';
 import { services } from './services.ts';
 import type { Sources } from './sources.ts';
 
-const FIRST_PAUSE_MS = 100;
-const MAX_PAUSE_MS = 5_000;
-/** A process that served this long before it ended starts with the first pause again. */
-const STEADY_MS = 60_000;
 const READY_MS = 60_000;
 const POLL_MS = 100;
-
-interface Kept {
-  readonly program: Program;
-  child: Child;
-  state: ProcessState;
-  restarts: number;
-  ended?: string;
-}
+/** What everything else needs is ended last. */
+const BELOW = /\/(chain|redis|(kubo|orderer|peer|contracts)\/.+)$/;
 
 /** Starts every program of a federation, starts again what dies, and ends all of them when it is told to. */
 export class Supervisor {
-  readonly #layout: Layout;
+  #layout: Layout;
   readonly #sources: Sources;
   readonly #onStep: (step: string) => void;
   readonly #host: RedisHost | undefined;
-  readonly #kept = new Map<string, Kept>();
+  readonly #processes = new Processes(() => this.#note());
   readonly #stopping = new AbortController();
+  #control: Control | undefined;
+  /** Hears the steps of an order. */
+  #listener: ((step: string) => void) | undefined;
   #running: Omit<Running, 'processes'>;
   #stopped: Promise<void> | undefined;
   /** An installation of Redis that has begun is not left halfway. */
@@ -49,7 +45,7 @@ export class Supervisor {
     this.#host = host;
     const { pid } = process;
     this.#running = { pid, birth: birthOf(pid) ?? '', state: 'starting', step: 'starting', engines: {} };
-    writeRunning(layout.state, { ...this.#running, processes: [] });
+    this.#note();
   }
 
   /**
@@ -58,30 +54,95 @@ export class Supervisor {
    * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
-    const { regions } = this.#layout.description;
-    const { kubo, fabric: binaries } = this.#sources;
-    const redis = await this.#redis(regions.length);
+    const redis = await this.#redis(this.#layout.description);
     await this.#requireFreePorts(redis);
+    await this.#advance(redis);
+    this.#control = await Control.open((order, say) => this.#carryOut(order, say));
+    this.#running = { ...this.#running, state: 'ready', control: this.#control.path };
+    this.#step('ready');
+  }
+
+  /** Brings everything to what the layout describes, whatever of it runs already. */
+  async #advance(redis: RedisSource): Promise<void> {
+    const { signal } = this.#stopping;
+    const { before } = this.#layout;
     this.#step('preparing keys and configurations');
-    const fabric = binaries && (await FabricChains.prepare(this.#layout, binaries));
-    const [{ first, whileFounding, founded }] = await Promise.all([
-      programs(this.#layout, redis, kubo, fabric, (line) => this.#step(line)),
-      warmUp(this.#stopping.signal),
-    ]);
-    this.#step(kubo === undefined ? 'starting the chains and queues' : 'starting the chains, queues and Kubo nodes');
-    await this.#startAll(first);
+    const [{ fabric, stages }] = await Promise.all([this.#prepare(redis), warmUp(signal)]);
+    const { first, whileFounding, founded } = stages;
+    this.#step(
+      this.#sources.kubo === undefined
+        ? 'starting the chains and queues'
+        : 'starting the chains, queues and Kubo nodes',
+    );
+    await this.#processes.start(first);
     if (fabric !== undefined) {
       this.#step('joining peers and orderers, committing the contracts');
-      await fabric.found(this.#stopping.signal);
+      await fabric.found(signal);
+      if (before !== undefined) await grow(this.#layout, before, fabric, (step) => this.#step(step), signal);
     }
     this.#step('founding the federation, starting views of it and vaults');
-    await Promise.all([found(this.#layout), this.#startAll(whileFounding)]);
+    await Promise.all([found(this.#layout), this.#processes.start(whileFounding)]);
     this.#step('starting attesters, relays and proxies');
-    for (const stage of founded) await this.#startAll(stage);
+    for (const stage of founded) await this.#processes.start(stage);
     this.#step('waiting until every relay and proxy is ready');
     await this.#allReady();
-    this.#running = { ...this.#running, state: 'ready' };
-    this.#step('ready');
+    if (before === undefined) return;
+    // Now without what has left.
+    this.#layout = await Layout.open(this.#layout.state, this.#layout.description);
+    const remaining = (await this.#prepare(redis)).stages;
+    const wanted = new Set(
+      [...remaining.first, ...remaining.whileFounding, ...remaining.founded.flat()].map(({ name }) => name),
+    );
+    for (const { name } of this.#processes.list) if (!wanted.has(name)) await this.#processes.end(name);
+    forgetBefore(this.#layout.state);
+  }
+
+  async #prepare(redis: RedisSource): Promise<{ readonly fabric: FabricChains | undefined; readonly stages: Stages }> {
+    const { kubo, fabric: binaries } = this.#sources;
+    const fabric = binaries && (await FabricChains.prepare(this.#layout, binaries));
+    return { fabric, stages: await programs(this.#layout, redis, kubo, fabric, (line) => this.#step(line)) };
+  }
+
+  /** Returns what the command is told in the end. */
+  async #carryOut(order: Order, listener: (step: string) => void): Promise<unknown> {
+    this.#listener = listener;
+    this.#running = { ...this.#running, state: 'changing' };
+    try {
+      switch (order.kind) {
+        case 'change':
+          await this.#change(await readDescription(order.description));
+          return undefined;
+        case 'renew':
+          return await this.#renew(order.withinDays);
+        default:
+          throw new DeployError('USAGE', 'no such order');
+      }
+    } finally {
+      this.#running = { ...this.#running, state: 'ready' };
+      this.#step('ready');
+      this.#listener = undefined;
+    }
+  }
+
+  /** Becomes what is described; a change that was interrupted goes on. */
+  async #change(description: Description): Promise<void> {
+    const { state, before = this.#layout.description } = this.#layout;
+    requireGrowth(this.#layout.description, description);
+    if (this.#sources.fabric === undefined)
+      throw new DeployError('CHANGE_UNSUPPORTED', 'only a federation on --engine fabric can change while it runs');
+    const redis = await this.#redis(description);
+    rememberBefore(state, before, description);
+    this.#layout = await Layout.open(state, description, before);
+    await this.#advance(redis);
+  }
+
+  async #renew(withinDays: number): Promise<readonly string[]> {
+    const { fabric: binaries } = this.#sources;
+    if (binaries === undefined)
+      throw new DeployError('CHANGE_UNSUPPORTED', 'the embedded engine has no certificates of nodes');
+    const fabric = await FabricChains.prepare(this.#layout, binaries, { evenExpired: true });
+    const restart = (name: string) => this.#processes.restart(name);
+    return fabric.renew({ withinDays, restart, signal: this.#stopping.signal }, (step) => this.#step(step));
   }
 
   /** Ends relays, proxies and vaults before the chains, queues and Kubo nodes they use. */
@@ -93,64 +154,18 @@ export class Supervisor {
   async #stop(): Promise<void> {
     this.#stopping.abort(new DeployError('INTERRUPTED', 'the federation is being ended'));
     await this.#finding?.catch(() => undefined);
-    const children = [...this.#kept.values()].map(({ child }) => child);
-    const below = children.filter(({ program }) =>
-      /\/(chain|redis|(kubo|orderer|peer|contracts)\/.+)$/.test(program.name),
-    );
-    await Promise.all(children.filter((child) => !below.includes(child)).map((child) => child.stop()));
-    await Promise.all(below.map((child) => child.stop()));
+    this.#control?.close();
+    await this.#processes.stop((name) => BELOW.test(name));
     forgetRunning(this.#layout.state);
   }
 
-  async #redis(regions: number): Promise<RedisSource> {
-    this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
+  async #redis({ regions }: Description): Promise<RedisSource> {
+    this.#finding = findRedis(regions.length, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
     const versions =
       redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
     this.#running = { ...this.#running, engines: engines(redis, versions, this.#sources) };
     return redis;
-  }
-
-  async #startAll(stage: readonly Program[]): Promise<void> {
-    await Promise.all(
-      stage.map(async (program) => {
-        const kept = this.#spawn(program);
-        await kept.child.ready();
-        this.#mark(kept, 'running');
-        void this.#keep(kept);
-      }),
-    );
-  }
-
-  #spawn(program: Program): Kept {
-    this.#stopping.signal.throwIfAborted();
-    const kept: Kept = { program, child: new Child(program), state: 'starting', restarts: 0 };
-    this.#kept.set(program.name, kept);
-    this.#note();
-    return kept;
-  }
-
-  /** Starts a program again whenever it ends, each time after a longer pause. */
-  async #keep(kept: Kept): Promise<void> {
-    const { signal } = this.#stopping;
-    for (let failures = 0; ; ) {
-      const since = performance.now();
-      kept.ended = await kept.child.exited;
-      if (signal.aborted) return;
-      failures = performance.now() - since > STEADY_MS ? 0 : failures + 1;
-      this.#mark(kept, 'waiting');
-      await delay(Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)), undefined, { signal }).catch(
-        () => undefined,
-      );
-      if (signal.aborted) return;
-      kept.child = new Child(kept.program);
-      kept.restarts += 1;
-      this.#mark(kept, 'starting');
-      await kept.child.ready().then(
-        () => this.#mark(kept, 'running'),
-        (error: unknown) => complain(error),
-      );
-    }
   }
 
   async #allReady(): Promise<void> {
@@ -186,25 +201,14 @@ export class Supervisor {
     this.#running = { ...this.#running, step };
     this.#note();
     this.#onStep(step);
-  }
-
-  #mark(kept: Kept, state: ProcessState): void {
-    kept.state = state;
-    this.#note();
+    this.#listener?.(step);
   }
 
   /** Tells other terminals. A full disk must not end what runs. */
   #note(): void {
     if (this.#stopping.signal.aborted) return;
-    const processes = [...this.#kept.values()].map(({ program, child, state, restarts, ended }) => ({
-      name: program.name,
-      ...child.identity,
-      state,
-      restarts,
-      ...(ended !== undefined && { ended }),
-    }));
     try {
-      writeRunning(this.#layout.state, { ...this.#running, processes });
+      writeRunning(this.#layout.state, { ...this.#running, processes: this.#processes.list });
     } catch (error) {
       complain(error);
     }
@@ -232,10 +236,6 @@ function engines(redis: RedisSource, versions: readonly string[], { kubo, fabric
 function versionOf(name: string): string {
   const file = new URL('../package.json', import.meta.resolve(name));
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
-
-function complain(error: unknown): void {
-  process.stderr.write(`${JSON.stringify({ at: Date.now(), ...told(error) })}\n`);
 }
 
 async function isReady(url: string): Promise<boolean> {

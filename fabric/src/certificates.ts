@@ -50,15 +50,22 @@ export function requireValid(held: readonly HeldCertificate[], now: number): voi
 }
 
 /**
- * Issues a successor for the same subject, role and hosts beside a certificate, unless one waits there already.
- * {@link putInPlace} makes it the certificate.
+ * Issues a successor for the same subject, role and hosts, of the same key where that is kept, beside a certificate, unless
+ * one waits there already. {@link putInPlace} makes it the certificate.
  */
-export function stageSuccessor({ certificate, authority }: HeldCertificate): CredentialFiles {
+export function stageSuccessor(
+  { certificate, privateKey, authority }: HeldCertificate,
+  { keepsKey = false } = {},
+): CredentialFiles {
   const files = successorOf(certificate);
-  if (readIfThere(files.certificate) !== undefined) return files;
-  const issued = authority.issue(optionsOf(new X509Certificate(readFileSync(certificate))));
+  const before = new X509Certificate(readFileSync(certificate));
+  const waiting = readIfThere(files.certificate);
+  if (waiting !== undefined && (!keepsKey || new X509Certificate(waiting).publicKey.equals(before.publicKey)))
+    return files;
+  const publicKey = before.publicKey.export({ type: 'spki', format: 'pem' });
+  const issued = authority.issue({ ...optionsOf(before), ...(keepsKey && { publicKey: publicKey.toString() }) });
   // The certificate last: where it is, its key is.
-  write(files.privateKey, issued.privateKey);
+  write(files.privateKey, keepsKey ? readFileSync(privateKey) : issued.privateKey);
   write(files.certificate, issued.certificate);
   return files;
 }

@@ -1,7 +1,7 @@
 import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ApplicationPolicy, type CommittedDefinition, isPolicy } from './chaincode-definition.ts';
-import { type ChangeOptions, majorityOf, requireConsent, type Step } from './change.ts';
+import { asked, type ChangeOptions, majorityOf, requireConsent, type Step } from './change.ts';
 import type { Constituency } from './channel-config.ts';
 import { decoded } from './configtxlator.ts';
 import {
@@ -41,8 +41,9 @@ export async function definitionSteps(
   site: Site,
   chaincode: ChaincodePlan,
   { members, voters }: Constituency,
-  { consenting = members, signal }: ChangeOptions,
+  options: ChangeOptions,
 ): Promise<readonly Step[]> {
+  const { consenting = members, signal } = options;
   const { channel } = site.plan;
   const { name, endorsement } = chaincode;
   const version = versionOf(chaincode);
@@ -51,7 +52,7 @@ export async function definitionSteps(
     ({ mspId, contracts }) => contracts !== undefined && members.includes(mspId),
   );
   const approving = endorsing.filter(({ mspId }) => consenting.includes(mspId)).map(({ mspId }) => mspId);
-  const reader = await readerOf(site, approving, signal);
+  const reader = await readerOf(site, approving, options);
   if (reader === undefined) return [];
   const committed = (await committedDefinitions(channel, reader, signal)).find((each) => each.name === name);
   const isCommitted =
@@ -73,7 +74,11 @@ export async function definitionSteps(
   const agreed = isCommitted ? members : await agreedTo(reader, terms, signal);
   const approvals = await Promise.all(
     approving.map(async (mspId) => {
-      const approval = await approvalOf(site.administrator(mspId), channel, name, sequence, signal);
+      const approval = await asked(
+        approvalOf(site.administrator(mspId), channel, name, sequence, signal),
+        options,
+        undefined,
+      );
       const done = approval === planned.id && agreed.includes(mspId);
       return done ? [] : [{ what: `${mspId} installs and approves ${definition}`, mspId }];
     }),
@@ -110,11 +115,12 @@ export async function definitionSteps(
 async function readerOf(
   site: Site,
   mspIds: readonly string[],
-  signal?: AbortSignal,
+  options: ChangeOptions,
 ): Promise<Administrator | undefined> {
   for (const mspId of mspIds) {
     const administrator = site.administrator(mspId);
-    if (await hasJoined(administrator, site.plan.channel, signal)) return administrator;
+    const joined = hasJoined(administrator, site.plan.channel, options.signal);
+    if (await asked(joined, options, false)) return administrator;
   }
   return undefined;
 }

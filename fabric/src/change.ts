@@ -42,6 +42,16 @@ export async function perform(steps: readonly Step[], { dryRun = false, signal }
   return { steps: steps.map(({ what }) => what), consents: [...consents.values()] };
 }
 
+/** The answer of a process; in a dry run, which starts none, one that is not there has done nothing yet. */
+export async function asked<T>(question: Promise<T>, { dryRun = false }: ChangeOptions, otherwise: T): Promise<T> {
+  try {
+    return await question;
+  } catch (error) {
+    if (dryRun && error instanceof FabricError && error.code === 'FABRIC_COMMAND') return otherwise;
+    throw error;
+  }
+}
+
 /** More than half of them. */
 export function majorityOf(of: readonly string[]): Consent {
   return { needed: Math.floor(of.length / 2) + 1, of: of.toSorted() };

@@ -1,6 +1,6 @@
 import { type ChannelConfig, type OrganisationGroup, ownValue, type Part } from './channel-config.ts';
 import { FabricError } from './errors.ts';
-import { addressOf } from './plan.ts';
+import { addressOf, type Endpoint } from './plan.ts';
 
 /** An orderer as the channel knows it. Certificates are PEM. */
 export interface Consenter {
@@ -44,6 +44,11 @@ export function consentersOf(config: ChannelConfig): readonly { readonly host: s
 export function hasConsenter(config: ChannelConfig, consenter: Consenter): boolean {
   const entry = consentersOf(config).find((each) => isAt(each, consenter)) as Entry | undefined;
   return entry?.server_tls_cert === base64(consenter.tls);
+}
+
+/** Whether the channel has a consenter at this address, whatever its certificates. */
+export function hasConsenterAt(config: ChannelConfig, endpoint: Endpoint): boolean {
+  return consentersOf(config).some((each) => isAt(each, endpoint));
 }
 
 /** What a consenter's addition or removal changes: its organisation's own endpoints too, where that stays. */

@@ -90,9 +90,19 @@ function administration(
   ];
 }
 
-/** How many blocks of a channel a peer has. @throws FabricError FABRIC_COMMAND */
+/**
+ * How many blocks of a channel a peer has; none where it has not come to the one that takes its organisation in, since
+ * until then it lets its own administrator read nothing.
+ * @throws FabricError FABRIC_COMMAND
+ */
 export async function peerHeight(admin: Administrator, channel: string, signal?: AbortSignal): Promise<number> {
-  const said = await peer(admin, ['channel', 'getinfo', '-c', channel], signal);
+  let said: string;
+  try {
+    said = await peer(admin, ['channel', 'getinfo', '-c', channel], signal);
+  } catch (error) {
+    if (isSaid(/access denied for \[GetChainInfo\]/, error)) return 0;
+    throw error;
+  }
   const [, height] = /"height":\s*(\d+)/.exec(said) ?? [];
   if (height === undefined) throw new FabricError('FABRIC_COMMAND', `peer ${admin.address} does not tell its height`);
   return Number(height);

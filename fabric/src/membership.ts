@@ -1,5 +1,5 @@
 import { definitionSteps } from './chaincode.ts';
-import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
+import { asked, type Change, type ChangeOptions, perform, type Step } from './change.ts';
 import {
   addMember,
   constituencyOf,
@@ -47,7 +47,7 @@ export async function admit(site: Site, mspId: string, options: ChangeOptions): 
     options,
   );
   const joined = await Promise.all(
-    site.administrators(organisation).map((each) => hasJoined(each, site.plan.channel, signal)),
+    site.administrators(organisation).map((each) => asked(hasJoined(each, site.plan.channel, signal), options, false)),
   );
   const joining: Step = {
     what: `the peers of ${mspId} join ${site.plan.channel}`,

@@ -29,6 +29,7 @@ import {
   type PeerPlan,
   votersOf,
 } from './plan.ts';
+import { reconcile } from './reconciliation.ts';
 import { type RenewalOptions, renewOrderer, renewOrganisation } from './renewal.ts';
 import { Site } from './site.ts';
 import { joinFromSnapshot, type SnapshotJoin } from './snapshot.ts';
@@ -51,7 +52,7 @@ export interface ContractServerConfig {
 }
 
 /** `now` as of when it is asked, unless it is said. */
-type Renewal = Omit<RenewalOptions, 'now'> & { readonly now?: number };
+export type Renewal = Omit<RenewalOptions, 'now'> & { readonly now?: number };
 
 /** How a client reaches a peer's gateway. */
 export interface PeerAccess {
@@ -130,6 +131,16 @@ export class FabricNetwork {
         await perform(await definitionSteps(this.#site, chaincode, constituency, { signal }), { signal });
     }
     write(this.#founded, wanted);
+  }
+
+  /** Brings the live channel to the plan: see `reconciliation.ts`. */
+  reconcile(options: ChangeOptions = {}): Promise<Change> {
+    return reconcile(this.#site, options);
+  }
+
+  /** Whether it was brought to life before. */
+  get isFounded(): boolean {
+    return readIfThere(this.#founded) !== undefined;
   }
 
   /** Takes an organisation into the channel: see `membership.ts`. */

@@ -41,6 +41,8 @@ export interface OrdererPlan {
   /** `osnadmin` comes here, by mutual TLS. */
   readonly admin: Endpoint;
   readonly operations: Endpoint;
+  /** Runs until it is no longer a consenter. */
+  readonly leaves?: true;
 }
 
 /** When a block is cut, for Raft and SmartBFT alike. */

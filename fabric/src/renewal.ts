@@ -70,6 +70,31 @@ function forgetBuilds(site: Site, mspId: string, peer: string): void {
 }
 
 /**
+ * A leader of Raft hands over before its certificate is exchanged on the channel. With nobody to hand over to, the key
+ * stays: Fabric knows consenters by it.
+ */
+function soleSteps(
+  site: Site,
+  due: readonly HeldCertificate[],
+  restart: RenewalOptions['restart'],
+  { signal }: ChangeOptions,
+): readonly Step[] {
+  const [first] = due;
+  if (first === undefined) return [];
+  const run = async (): Promise<void> => {
+    for (const each of due) {
+      stageSuccessor(each, { keepsKey: each.use === 'TLS' });
+      putInPlace(each);
+    }
+    await restart(first.holder);
+    await settled(site, 1, [], signal);
+    await everywhere(site, membersOf(await readConfiguration(site, { signal })), signal);
+    for (const each of due) dropSuccessor(each);
+  };
+  return [{ what: `${first.holder} renews ${due.map(({ use }) => use).join(' and ')}, its TLS key kept`, run }];
+}
+
+/**
  * Renews an orderer's certificates: the channel's consenter changes first, then the process, which is started anew, and
  * then it has to order with the others. One orderer at a time.
  * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY FABRIC_SIGNATURES FABRIC_UNPLANNED, and what `restart` throws
@@ -82,7 +107,9 @@ export async function renewOrderer(site: Site, name: string, options: RenewalOpt
   const holder = `orderer/${name}`;
   const held = site.certificates().filter((each) => each.holder === holder);
   const due = dueOf(held, withinDays, now);
-  const config = await readConfiguration(site, { signal, without: [name] });
+  if (site.plan.orderers.length === 1) return perform(soleSteps(site, due, restart, options), options);
+  const without = [name];
+  const config = await readConfiguration(site, { signal, without });
   const present = consenterOf(site, orderer);
   if (due.length === 0 && hasConsenter(config, present)) return perform([], options);
   const group = await entryOf(site, mspId, signal);
@@ -93,11 +120,11 @@ export async function renewOrderer(site: Site, name: string, options: RenewalOpt
       identity: pem.get('identity') ?? present.identity,
       tls: pem.get('TLS') ?? present.tls,
     };
-    const change = { what, parts, change: (each: typeof config) => putConsenter(each, next, group), without: [name] };
+    const change = { what, parts, change: (each: typeof config) => putConsenter(each, next, group), without };
     for (const step of reconfigurationStep(site, config, change, options)) await step.run();
     for (const each of due) putInPlace(each);
     await restart(holder);
-    const current = await readConfiguration(site, { signal, without: [name] });
+    const current = await readConfiguration(site, { signal, without });
     await settled(site, consentersOf(current).length, [name], signal);
     await everywhere(site, membersOf(current), signal);
     for (const each of due) dropSuccessor(each);

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
+import { asked, type Change, type ChangeOptions, perform, type Step } from './change.ts';
 import { everywhere } from './everywhere.ts';
 import { type Administrator, flags, hasJoined, installPackage, peerHeight, peer as run } from './lifecycle.ts';
 import type { Site } from './site.ts';
@@ -44,7 +44,7 @@ export async function joinFromSnapshot(
       await everywhere(site, [mspId], signal);
     },
   };
-  return perform((await hasJoined(joining, channel, signal)) ? [] : [step], options);
+  return perform((await asked(hasJoined(joining, channel, signal), options, false)) ? [] : [step], options);
 }
 
 /** The folder of a snapshot as of now; one of the same block is taken as it is. */

@@ -57,6 +57,19 @@ it('names every certificate that has expired, and its holder', () => {
   );
 });
 
+it('keeps the key where that is asked, even when a successor with another waits', () => {
+  const own = held('orderer', 1);
+  const before = new X509Certificate(readFileSync(own.certificate));
+  stageSuccessor(own);
+  for (const _ of [1, 2]) {
+    const staged = stageSuccessor(own, { keepsKey: true });
+    const after = new X509Certificate(readFileSync(staged.certificate));
+    expect(after.publicKey.equals(before.publicKey)).toBe(true);
+    expect(after.checkPrivateKey(createPrivateKey(readFileSync(staged.privateKey)))).toBe(true);
+    expect(after.validToDate > before.validToDate).toBe(true);
+  }
+});
+
 it('puts a successor for the same subject and hosts in place, and can do each step again', () => {
   const own = held('peer', 1);
   const before = new X509Certificate(readFileSync(own.certificate));

@@ -3,7 +3,7 @@ import { encodeUtf8, equalBytes, fromBase64url } from './encoding.ts';
 import { type Envelope, readEnvelope, readWrites, type Write } from './envelope.ts';
 import { VerifyError } from './errors.ts';
 import { createMsp, type Identity, type Msp, type Organisation, readSerializedIdentity } from './msp.ts';
-import { type Policy, parsePolicy, satisfies } from './policy.ts';
+import { parsePolicy, satisfies } from './policy.ts';
 import { attestationBytes, type OutcomeProof, type ParsedProof, parseProof, type Statement } from './proof.ts';
 
 /** One version of what a network's proofs are checked against. JSON, as the main chain stores it. */
@@ -62,8 +62,9 @@ const msps = new Map<string, Msp>();
 /**
  * Checks that a transaction was endorsed and committed valid (SPEC.md §6), and says what it did.
  * @param trusts the versions of the network's trust roots the verifier accepts; overlapping versions let roots rotate
- * @param at epoch milliseconds at which certificates and trust version must be valid. Default: the transaction's own
- *   timestamp, for audits; whoever acts on a fresh proof passes its clock, or its transaction's time.
+ * @param at epoch milliseconds at which the attesters' certificates and trust version must be valid. Default: the
+ *   transaction's own timestamp, for audits; whoever acts on a fresh proof passes its clock, or its transaction's time.
+ *   Creator and endorsers are judged at the transaction's timestamp.
  * @throws VerifyError with the code of the first check that failed
  */
 export function verifyOutcome(
@@ -83,13 +84,8 @@ export function verifyOutcome(
   if (!(trust.validFrom <= time && time <= (trust.validUntil ?? Number.POSITIVE_INFINITY))) {
     throw new VerifyError('TRUST_VERSION_EXPIRED', `Version ${trust.version} of ${trust.network} is not in force`);
   }
-  const identify = (mspId: string, credential: string | Uint8Array) => mspOf(trust, mspId).identify(credential, time);
-  const creator = identify(readSerializedIdentity(envelope.creator).mspId, envelope.creator);
-  if (!creator.verify(envelope.payload, envelope.signature)) {
-    throw new VerifyError('CREATOR_INVALID', `Envelope is not signed by its creator of ${creator.mspId}`);
-  }
-  checkEndorsements(envelope, parsePolicy(trust.endorsement), identify);
-  const attesters = checkAttestations(parsed, trust, identify);
+  const creator = checkTransaction(envelope, inForceWhenMade(envelope, trust, trusts));
+  const attesters = checkAttestations(parsed, trust, identifier(trust, time));
   return {
     transactionId: envelope.transactionId,
     block: statement.block,
@@ -102,6 +98,49 @@ export function verifyOutcome(
     trustRootVersion: trust.version,
     attestedBy: [...new Set(attesters.map((attester) => attester.mspId))],
   };
+}
+
+/**
+ * The versions by which a transaction itself is judged: those in force at its own time, so that what was rightly endorsed
+ * stays so when roots and policies change. Whether it was committed, the attesters say, under the version they name.
+ */
+function inForceWhenMade(
+  { timestamp }: Envelope,
+  attested: NetworkTrust,
+  trusts: readonly NetworkTrust[],
+): readonly NetworkTrust[] {
+  const then = trusts.filter(
+    ({ network, channel, chaincode, validFrom, validUntil = Number.POSITIVE_INFINITY }) =>
+      network === attested.network &&
+      channel === attested.channel &&
+      chaincode === attested.chaincode &&
+      validFrom <= timestamp &&
+      timestamp <= validUntil,
+  );
+  return then.length === 0 ? [attested] : then.toSorted((one, other) => other.version - one.version);
+}
+
+/** Checks creator and endorsements by the first of these versions by which they hold. Throws what the newest one says. */
+function checkTransaction(envelope: Envelope, trusts: readonly NetworkTrust[]): Identity {
+  let failure: unknown;
+  for (const trust of trusts) {
+    try {
+      const identify = identifier(trust, envelope.timestamp);
+      const creator = identify(readSerializedIdentity(envelope.creator).mspId, envelope.creator);
+      if (!creator.verify(envelope.payload, envelope.signature)) {
+        throw new VerifyError('CREATOR_INVALID', `Envelope is not signed by its creator of ${creator.mspId}`);
+      }
+      checkEndorsements(envelope, trust, identify);
+      return creator;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+function identifier(trust: NetworkTrust, at: number): Identify {
+  return (mspId, credential) => mspOf(trust, mspId).identify(credential, at);
 }
 
 type Identify = (mspId: string, credential: string | Uint8Array) => Identity;
@@ -164,8 +203,11 @@ function checkExpectation(envelope: Envelope, expect: Expectation): void {
   }
 }
 
-function checkEndorsements(envelope: Envelope, policy: Policy, identify: Identify): void {
-  const endorsers = envelope.endorsements.map(({ endorser, message, signature }) => {
+/** Whoever is of no organisation of the trust roots does not count: an organisation that comes endorses before it is trusted. */
+function checkEndorsements(envelope: Envelope, trust: NetworkTrust, identify: Identify): void {
+  const known = new Set(trust.organisations.map(({ mspId }) => mspId));
+  const counted = envelope.endorsements.filter(({ endorser }) => known.has(readSerializedIdentity(endorser).mspId));
+  const endorsers = counted.map(({ endorser, message, signature }) => {
     const identity = identify(readSerializedIdentity(endorser).mspId, endorser);
     if (!identity.verify(message, signature)) {
       throw new VerifyError('ENDORSEMENT_INVALID', `Endorsement of ${identity.mspId} is not signed by its peer`);
@@ -173,7 +215,7 @@ function checkEndorsements(envelope: Envelope, policy: Policy, identify: Identif
     return identity;
   });
   const peers = endorsers.filter((identity) => identity.roles.has('peer'));
-  if (!satisfies(policy, distinct(peers))) {
+  if (!satisfies(parsePolicy(trust.endorsement), distinct(peers))) {
     throw new VerifyError('ENDORSEMENT_POLICY', 'Endorsements do not satisfy the policy');
   }
 }

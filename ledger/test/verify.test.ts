@@ -72,6 +72,35 @@ describe('an honest proof', () => {
     expect(codeOf(JSON.parse(JSON.stringify(draftProof())))).toBe('accepted');
   });
 
+  it('may be endorsed by a stranger besides, as by an organisation that is about to come', () => {
+    expect(codeOf(draftProof({ endorsers: [PEERS.a, PEERS.b, { ...PEERS.c, mspId: 'XMSP' }] }))).toBe('accepted');
+  });
+
+  it('keeps what was rightly endorsed at its time, when policies and roots have changed and certificates ended since', () => {
+    const then = { ...TRUST, validUntil: NOW + DAY_MS / 2 };
+    const now: NetworkTrust = {
+      ...TRUST,
+      version: 8,
+      endorsement: "OutOf(3, 'AMSP.peer', 'BMSP.peer', 'CMSP.peer')",
+      validFrom: NOW + 1,
+      validUntil: NOW + 30 * DAY_MS,
+    };
+    const later = NOW + 20 * DAY_MS;
+    const witnesses = ['AMSP', 'BMSP'].map((mspId) =>
+      member(mspId, 'client', { role: 'attester' }, { notBefore: NOW + DAY_MS, notAfter: later + DAY_MS }),
+    );
+    const proof = draftProof({}, { trustRootVersion: 8 }, witnesses);
+    const at = later;
+    expect(codeOf(proof, { trusts: [now, then], at })).toBe('accepted');
+    expect(codeOf(proof, { trusts: [then, now], at })).toBe('accepted');
+    expect(codeOf(proof, { trusts: [now], at })).toBe('ENDORSEMENT_POLICY');
+    expect(codeOf(proof, { trusts: [{ ...now, validFrom: NOW }], at })).toBe('ENDORSEMENT_POLICY');
+    // Who was trusted then attests nothing now.
+    expect(codeOf(draftProof(), { trusts: [now, then], at })).toBe('TRUST_VERSION_EXPIRED');
+    for (const other of [{ network: 'south' }, { channel: 'others' }, { chaincode: 'others' }, { validUntil: NOW - 1 }])
+      expect(codeOf(proof, { trusts: [now, { ...then, ...other }], at })).toBe('ENDORSEMENT_POLICY');
+  });
+
   it('is judged by the version of the trust roots its attesters name, while versions overlap', () => {
     const older = { ...TRUST, version: 6, organisations: [] };
     expect(codeOf(draftProof(), { trusts: [older, TRUST] })).toBe('accepted');
@@ -118,9 +147,9 @@ describe('a proof is refused', () => {
       'CERTIFICATE_UNTRUSTED',
     ],
     [
-      'when an endorser is of no organisation',
+      'when an endorser that is needed is of no organisation',
       { endorsers: [PEERS.a, { ...PEERS.b, mspId: 'XMSP' }] },
-      'CERTIFICATE_UNTRUSTED',
+      'ENDORSEMENT_POLICY',
     ],
     [
       'when an endorser has expired',

@@ -1,0 +1,57 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Order } from '../control.ts';
+import { readDescription } from '../description.ts';
+import { DeployError } from '../errors.ts';
+import { running } from '../running.ts';
+import { positive, type Session } from './session.ts';
+
+const WITHIN_DAYS = 30;
+const DRY_RUN = ['--dry-run', 'only say what would be done, and whose consent it needs'] as const;
+
+/** `change`, `renew`: what is done to a federation on Fabric while it runs. */
+export function addChangeCommands(program: Command, session: Session): void {
+  program
+    .command('change')
+    .description('make the running federation what a description says: new hospitals, regions, orderers, second peers')
+    .argument('<description>', 'the description of `up`, changed; what is there already stays')
+    .option(...DRY_RUN)
+    .action(async (description: string, { dryRun }: { dryRun?: true }) => {
+      const after = await readDescription(description);
+      if (dryRun === true) {
+        const { rehearseChange } = await import('../rehearsal.ts');
+        const { attach } = await import('../federation.ts');
+        const steps = await rehearseChange(await attach(session.state), after, session.signal);
+        session.answer({ steps }, steps.length === 0 ? ['nothing to do'] : steps);
+        return;
+      }
+      await give(session, { kind: 'change', description: resolve(description) });
+      session.answer({ changed: true }, ['changed']);
+    });
+
+  program
+    .command('renew')
+    .description('renew the certificates of peers, orderers and contract servers, one process after the other')
+    .option('--within <days>', `those that expire in so many days; ${WITHIN_DAYS} when left out`, positive, WITHIN_DAYS)
+    .option(...DRY_RUN)
+    .action(async ({ within, dryRun }: { within: number; dryRun?: true }) => {
+      if (dryRun === true) {
+        const { rehearseRenewal } = await import('../rehearsal.ts');
+        const { attach } = await import('../federation.ts');
+        const steps = await rehearseRenewal(await attach(session.state), within, session.signal);
+        session.answer({ steps }, steps.length === 0 ? ['nothing to renew'] : steps);
+        return;
+      }
+      const renewed = (await give(session, { kind: 'renew', withinDays: within })) as readonly string[];
+      session.answer({ renewed }, [`${renewed.length} renewed`]);
+    });
+}
+
+/** Has the supervisor carry out an order. @throws DeployError NOT_RUNNING NOT_READY, and what the supervisor says */
+async function give({ state, note, signal }: Session, given: Order): Promise<unknown> {
+  const now = await running(state);
+  if (now === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${state}`);
+  if (now.control === undefined) throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
+  const { order } = await import('../control.ts');
+  return order(now.control, given, note, signal);
+}

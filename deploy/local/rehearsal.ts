@@ -1,0 +1,53 @@
+import { cp, mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { findBinaries } from '@yilian/fabric';
+import { DESCRIPTION_FILE, type Description } from './description.ts';
+import { FabricChains } from './fabric.ts';
+import { networksOf } from './fabric-networks.ts';
+import { requireGrowth } from './growth.ts';
+import { Layout } from './layout.ts';
+import { Registrar } from './registrar.ts';
+
+/**
+ * What a change would do. The networks that run are asked, under a copy of what their administrators have; nothing is
+ * started and nothing written.
+ * @throws DeployError CHANGE_UNSUPPORTED; FabricError
+ */
+export async function rehearseChange(
+  live: Layout,
+  after: Description,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  requireGrowth(live.description, after);
+  await using copy = await copied(live);
+  const layout = await Layout.open(copy.path, after, live.description);
+  const chains = await FabricChains.prepare(layout, await findBinaries());
+  using registrar = await Registrar.open(layout, live.description);
+  const entries = await registrar.proposed();
+  return [...entries, ...(await chains.proposed(signal))];
+}
+
+/** What a renewal would do. @throws FabricError */
+export async function rehearseRenewal(
+  live: Layout,
+  withinDays: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  await using copy = await copied(live);
+  const layout = await Layout.open(copy.path, live.description);
+  const chains = await FabricChains.prepare(layout, await findBinaries(), { evenExpired: true });
+  const restart = async (): Promise<void> => undefined;
+  return await chains.renew({ withinDays, restart, dryRun: true, signal }, () => undefined);
+}
+
+/** Identities, ports and configurations of a state, without what its processes keep. */
+async function copied({ state, description }: Layout) {
+  const copy = await mkdtempDisposable(join(tmpdir(), 'yilian-rehearsal-'));
+  const parts = ['pki', 'ports.json', 'engines.json', 'genesis.json', DESCRIPTION_FILE];
+  const networks = networksOf(description).map(({ name }) => join(name, 'fabric'));
+  const filter = (source: string): boolean => basename(source) !== 'data';
+  for (const part of [...parts, ...networks])
+    await cp(join(state, part), join(copy.path, part), { recursive: true, filter });
+  return copy;
+}

@@ -1,0 +1,194 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { findBinaries } from '@yilian/fabric';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Person } from '../local/actors.ts';
+import type { Description } from '../local/description.ts';
+import type { Published } from '../local/publishing.ts';
+import { fhirExample } from './fixture/documents.ts';
+import { answer, ask, ONCE, outcomes } from './fixture/queries.ts';
+import { DESCRIPTION, kill, World } from './fixture/world.ts';
+
+const SLOW_MS = 180_000;
+const missing = await findBinaries().then(
+  () => undefined,
+  (error: unknown) => error as Error,
+);
+const before = JSON.parse(await readFile(DESCRIPTION, 'utf8')) as Description;
+
+/** A hospital, a peer and two orderers for region-a; a region with an authority of its own. */
+function grown(): Description {
+  const [a, b] = before.regions;
+  if (a === undefined || b === undefined) throw new Error('two regions are wanted');
+  const organisations = [
+    ...a.organisations.map((each) => (each.mspId === 'HospitalA1' ? { ...each, peers: 2 } : each)),
+    { mspId: 'HospitalA3', name: 'Third Hospital of Region A', kind: 'hospital' as const },
+  ];
+  return {
+    ...before,
+    orderers: ['NationalCentre'],
+    authorities: [
+      ...before.authorities,
+      { mspId: 'AuthorityC', name: 'Health Commission of Region C', region: 'region-c' },
+    ],
+    regions: [
+      { ...a, organisations, orderers: ['CommissionA', 'HospitalA1', 'HospitalA2'] },
+      b,
+      {
+        region: 'region-c',
+        name: 'Region C',
+        organisations: [
+          { mspId: 'CommissionC', name: 'Health Commission of Region C', kind: 'commission' },
+          { mspId: 'HospitalC1', name: 'University Hospital of Region C', kind: 'hospital' },
+        ],
+      },
+    ],
+  };
+}
+
+if (missing !== undefined) it.skip(`a federation grows while it runs (skipped: ${missing.message})`, () => undefined);
+else
+  describe('a federation on Hyperledger Fabric', () => {
+    let world: World;
+    const yilian = <T>(args: string) => world.terminal.json<T>(args.split(' '));
+    const described = async (name: string, description: Description): Promise<string> => {
+      const file = world.path(name);
+      await writeFile(file, JSON.stringify(description));
+      return file;
+    };
+    const names = async () => (await world.running()).processes.map(({ name }) => name);
+    beforeAll(async () => {
+      world = await World.create({ ownDisk: false });
+      await world.terminal.json(['up', '--engine', 'fabric', '--description', DESCRIPTION]);
+      await yilian<Person>('enrol patient alice --hospital HospitalA1 --id 110101199003070134');
+      await yilian('enrol patient alice --hospital HospitalB1');
+      await world.terminal.json(['enrol', 'doctor', 'li', '--hospital', 'HospitalB1', '--title', 'Dr Li Wei']);
+      const { file } = await fhirExample('Observation-f001.json');
+      for (const hospital of ['HospitalA1', 'HospitalB1'])
+        await world.terminal.json([
+          'publish',
+          file,
+          '--patient',
+          'alice',
+          '--hospital',
+          hospital,
+          '--scope',
+          'encounter',
+        ]);
+      await yilian('grant --patient alice --doctor li');
+      await yilian('grant --patient alice --doctor li --region region-b');
+    }, SLOW_MS);
+    afterAll(() => world?.close(), 60_000);
+
+    it('says what a change would do and whose consent it takes, and does nothing', { timeout: SLOW_MS }, async () => {
+      const [running, file] = [await names(), await described('grown.json', grown())];
+      const { steps } = await yilian<{ steps: string[] }>(`change ${file} --dry-run`);
+      expect(steps).toEqual(
+        expect.arrayContaining([
+          'the authorities get new trust roots, approved by 2 of NationalCentre, AuthorityA, AuthorityB',
+          'the main chain gets a new entry of region-a, approved by 2 of NationalCentre, AuthorityA, AuthorityB',
+          'the main chain gets the entry of region-c, approved by 2 of NationalCentre, AuthorityA, AuthorityB',
+          'AuthorityC becomes a member of main',
+          'peer1 of HospitalA1 joins region-a by a snapshot of peer0',
+          'HospitalA3 becomes a member of region-a',
+          'orderer.HospitalA2 of HospitalA2 becomes a consenter of region-a',
+          '  needs 2 of CommissionA, HospitalA1, HospitalA2',
+          'region-c is founded by CommissionC, HospitalC1',
+        ]),
+      );
+      expect(await names()).toEqual(running);
+      expect((await yilian<{ steps: string[] }>(`change ${file} --dry-run`)).steps).toEqual(steps);
+    });
+
+    it('refuses what cannot be changed, and says why', { timeout: SLOW_MS }, async () => {
+      const [a, b] = before.regions;
+      for (const [wrong, why] of [
+        [{ ...before, threshold: 1 }, 'only organisations, regions'],
+        [{ ...before, regions: [a!] }, 'region-b cannot go'],
+        [
+          { ...before, authorities: grown().authorities, regions: grown().regions },
+          'main cannot go from 1 to 4 orderers',
+        ],
+        [
+          { ...before, regions: [{ ...a!, organisations: a!.organisations.slice(0, 2) }, b!] },
+          'HospitalA2 stays as it is',
+        ],
+      ] as const) {
+        const refused = await world.terminal.refusal(['change', await described('wrong.json', wrong as Description)]);
+        expect([refused.code, refused.message]).toEqual(['CHANGE_UNSUPPORTED', expect.stringContaining(why)]);
+      }
+    });
+
+    it('grows while queries run, and goes on after it was killed halfway', { timeout: SLOW_MS }, async () => {
+      const actors = await world.actors();
+      const { practitioner } = await actors.doctor('li');
+      const asked = [await ask(actors, practitioner)];
+      const interrupted = await world.terminal.run(['change', world.path('grown.json')], {
+        onStderr: (piece) => {
+          if (piece.includes('HospitalA3 becomes')) void world.everybody().then((all) => all.forEach(kill));
+        },
+      });
+      expect([interrupted.exitCode, interrupted.stderr]).toEqual([1, expect.stringContaining('HospitalA3 becomes')]);
+      await world.terminal.json(['up']);
+      expect(await names()).toEqual(
+        expect.arrayContaining([
+          'main/peer/AuthorityC/peer0',
+          'region-a/orderer/orderer.HospitalA2',
+          'region-a/peer/HospitalA1/peer1',
+          'region-a/proxy/HospitalA3',
+          'region-c/relay',
+        ]),
+      );
+      const after = await world.actors();
+      asked.push(await ask(after, practitioner));
+      const answered = await Promise.all(asked.map((each) => answer(after, practitioner, each)));
+      expect(await outcomes(after, answered)).toEqual([ONCE, ONCE]);
+      expect((await yilian<{ steps: string[] }>(`change ${world.path('grown.json')} --dry-run`)).steps).toEqual([]);
+    });
+
+    it('has the new hospital publish what a doctor of the new region opens', { timeout: SLOW_MS }, async () => {
+      await yilian('enrol patient alice --hospital HospitalA3');
+      const { file } = await fhirExample('CarePlan-f001.json');
+      const publish = ['publish', file, '--patient', 'alice', '--hospital', 'HospitalA3', '--scope', 'encounter'];
+      const { records } = await world.terminal.json<{ records: Published[] }>(publish);
+      expect(records).toHaveLength(1);
+      await world.terminal.json(['enrol', 'doctor', 'zhao', '--hospital', 'HospitalC1', '--title', 'Dr Zhao']);
+      await yilian('grant --patient alice --doctor zhao');
+      const { requestId } = await yilian<{ requestId: string }>('request --doctor zhao --patient alice');
+      const opened = await world.terminal.json<{ opened: { recordId: string }[] }>([
+        'open',
+        requestId,
+        '--out',
+        world.path('opened'),
+      ]);
+      expect(opened.opened.map(({ recordId }) => recordId)).toContain(records[0]?.recordId);
+    });
+
+    it('lets the first orderer go while queries run', { timeout: SLOW_MS }, async () => {
+      const description = grown();
+      const [a, ...others] = description.regions;
+      const file = await described('fewer.json', {
+        ...description,
+        regions: [{ ...a!, orderers: ['HospitalA1', 'HospitalA2'] }, ...others],
+      });
+      const actors = await world.actors();
+      const { practitioner } = await actors.doctor('li');
+      const changing = yilian(`change ${file}`);
+      const asked = await Promise.all([ask(actors, practitioner), ask(actors, practitioner)]);
+      await changing;
+      expect(await names()).not.toContain('region-a/orderer/orderer.CommissionA');
+      const answered = await Promise.all(asked.map((each) => answer(actors, practitioner, each)));
+      expect(await outcomes(actors, answered)).toEqual([ONCE, ONCE]);
+    });
+
+    it('renews the certificates of every node, one process after the other', { timeout: SLOW_MS }, async () => {
+      expect(await yilian('renew')).toEqual({ renewed: [] });
+      const { steps } = await yilian<{ steps: string[] }>('renew --within 400 --dry-run');
+      expect(steps).toContain('main: orderer/orderer.NationalCentre renews identity and TLS, its TLS key kept');
+      expect(steps).toContain('region-a: orderer/orderer.HospitalA1 renews identity and TLS, in region-a first');
+      expect(await yilian('renew --within 400')).toEqual({ renewed: steps });
+      const actors = await world.actors();
+      const { practitioner } = await actors.doctor('li');
+      const answered = await answer(actors, practitioner, await ask(actors, practitioner));
+      expect(await outcomes(actors, [answered])).toEqual([ONCE]);
+    });
+  });
