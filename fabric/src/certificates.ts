@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Authority, IssueOptions } from '@yilian/ledger';
 import { FabricError } from './errors.ts';
 import { readIfThere, write } from './files.ts';
-import type { CredentialFiles } from './msp.ts';
+import { type CredentialFiles, shown } from './msp.ts';
 
 /** A certificate of a network's process or administrator, its key, and whose it is. */
 export interface HeldCertificate extends CredentialFiles {
@@ -53,13 +53,13 @@ export function requireValid(held: readonly HeldCertificate[], now: number): voi
  * Issues a successor for the same subject, role and hosts beside a certificate, unless one waits there already.
  * {@link putInPlace} makes it the certificate.
  */
-export function stageSuccessor({ certificate, authority }: HeldCertificate): CredentialFiles {
+export function stageSuccessor({ certificate, use, authority }: HeldCertificate): CredentialFiles {
   const files = successorOf(certificate);
   if (readIfThere(files.certificate) !== undefined) return files;
   const issued = authority.issue(optionsOf(new X509Certificate(readFileSync(certificate))));
   // The certificate last: where it is, its key is.
   write(files.privateKey, issued.privateKey);
-  write(files.certificate, issued.certificate);
+  write(files.certificate, shown(issued.certificate, use, authority));
   return files;
 }
 
