@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Authority, IssueOptions } from '@yilian/ledger';
 import { FabricError } from './errors.ts';
 import { readIfThere, write } from './files.ts';
-import type { CredentialFiles } from './msp.ts';
+import { type CredentialFiles, shown } from './msp.ts';
 
 /** A certificate of a network's process or administrator, its key, and whose it is. */
 export interface HeldCertificate extends CredentialFiles {
@@ -54,7 +54,7 @@ export function requireValid(held: readonly HeldCertificate[], now: number): voi
  * one waits there already. {@link putInPlace} makes it the certificate.
  */
 export function stageSuccessor(
-  { certificate, privateKey, authority }: HeldCertificate,
+  { certificate, privateKey, use, authority }: HeldCertificate,
   { keepsKey = false } = {},
 ): CredentialFiles {
   const files = successorOf(certificate);
@@ -66,7 +66,7 @@ export function stageSuccessor(
   const issued = authority.issue({ ...optionsOf(before), ...(keepsKey && { publicKey: publicKey.toString() }) });
   // The certificate last: where it is, its key is.
   write(files.privateKey, keepsKey ? readFileSync(privateKey) : issued.privateKey);
-  write(files.certificate, issued.certificate);
+  write(files.certificate, shown(issued.certificate, use, authority));
   return files;
 }
 

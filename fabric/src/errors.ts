@@ -16,7 +16,9 @@ export type FabricErrorCode =
   /** A change would take away a channel's last, or the quorum that orders. */
   | 'FABRIC_QUORUM'
   /** A certificate has expired. */
-  | 'FABRIC_EXPIRED';
+  | 'FABRIC_EXPIRED'
+  /** An organisation of a channel tells its members by other rules than outcome proofs know. */
+  | 'FABRIC_MSP';
 
 /** What keeps a Fabric network from running. */
 export class FabricError extends Error {

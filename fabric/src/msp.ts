@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Authority, Credential, IssueOptions } from '@yilian/ledger';
@@ -13,11 +14,16 @@ export interface CredentialFiles {
   readonly privateKey: string;
 }
 
-/** The MSP folder of an organisation as a channel knows it: roots and roles, no keys. */
+/** The MSP folder of an organisation as a channel knows it: roots, intermediates and roles, no keys. */
 export function writeOrganisationMsp(folder: string, { authority, tlsAuthority }: OrganisationPlan): string {
   write(join(folder, 'cacerts/ca.pem'), authority.rootPem);
   write(join(folder, 'tlscacerts/tlsca.pem'), tlsAuthority.rootPem);
-  const identifier = (role: string) => ({ Certificate: 'cacerts/ca.pem', OrganizationalUnitIdentifier: role });
+  // Fabric takes whatever lies in these folders: of an intermediate that was replaced nothing may stay.
+  writeAll(join(folder, 'intermediatecerts'), authority.intermediates);
+  writeAll(join(folder, 'tlsintermediatecerts'), tlsAuthority.intermediates);
+  // A role whose certificate is named is one of what this very authority issued; intermediates come and go.
+  const issuer = authority.intermediates.length === 0 && { Certificate: 'cacerts/ca.pem' };
+  const identifier = (role: string) => ({ ...issuer, OrganizationalUnitIdentifier: role });
   writeYaml(join(folder, 'config.yaml'), {
     NodeOUs: {
       Enable: true,
@@ -32,7 +38,7 @@ export function writeOrganisationMsp(folder: string, { authority, tlsAuthority }
 /** The MSP folder of somebody in an organisation: the organisation's, and their own certificate and key. */
 export function writeLocalMsp(folder: string, organisation: OrganisationPlan, options: IssueOptions): string {
   writeOrganisationMsp(folder, organisation);
-  keep(organisation.authority, options, {
+  keep(organisation.authority, 'identity', options, {
     certificate: join(folder, 'signcerts/cert.pem'),
     privateKey: join(folder, 'keystore/key.pem'),
   });
@@ -50,16 +56,30 @@ export function writeTls(
   const files = { certificate: join(folder, 'cert.pem'), privateKey: join(folder, 'key.pem') };
   keep(
     tlsAuthority,
+    'TLS',
     { commonName, role, hosts: hosts.some((host) => isIP(host)) ? [...hosts, LOCAL_NAME] : hosts },
     files,
   );
   return { ...files, roots: write(join(folder, 'roots.pem'), tlsAuthority.rootPem) };
 }
 
+/**
+ * What its holder shows of a certificate: to whom it speaks by TLS also what leads to the root, which is all they have; an
+ * identity stands alone, since the channel has the rest.
+ */
+export function shown(certificate: string, use: 'identity' | 'TLS', authority: Authority): string {
+  return use === 'TLS' ? [certificate, ...authority.intermediates].join('') : certificate;
+}
+
 /** Issues a credential the first time. */
-function keep(authority: Authority, options: IssueOptions, files: CredentialFiles): void {
+function keep(authority: Authority, use: 'identity' | 'TLS', options: IssueOptions, files: CredentialFiles): void {
   if (readIfThere(files.certificate) !== undefined && readIfThere(files.privateKey) !== undefined) return;
   const issued: Credential = authority.issue(options);
   write(files.privateKey, issued.privateKey);
-  write(files.certificate, issued.certificate);
+  write(files.certificate, shown(issued.certificate, use, authority));
+}
+
+function writeAll(folder: string, certificates: readonly string[]): void {
+  rmSync(folder, { recursive: true, force: true });
+  for (const [index, certificate] of certificates.entries()) write(join(folder, `${index}.pem`), certificate);
 }

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type Tls } from '@yilian/ledger';
+import type { Organisation } from '@yilian/ledger/verify';
 import type { Binaries } from './binaries.ts';
 import { type ExpiringCertificate, expiringOf, requireValid } from './certificates.ts';
 import { committedDefinitions, definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform } from './change.ts';
 import { constituencyOf, membersOf, setRevocationLists } from './channel-config.ts';
+import { mspsOf } from './channel-msps.ts';
 import { command } from './command.ts';
 import { configtx, PROFILE } from './configtx.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
@@ -219,6 +221,11 @@ export class FabricNetwork {
     );
     await perform(step, { signal });
     await everywhere(this.#site, membersOf(config), signal);
+  }
+
+  /** What the channel's configuration knows of its members: see `channel-msps.ts`. @throws FabricError FABRIC_COMMAND FABRIC_MSP */
+  async msps(signal?: AbortSignal): Promise<readonly Organisation[]> {
+    return mspsOf(await readConfiguration(this.#site, { signal }));
   }
 
   /** Returns when every organisation endorses every chaincode. @throws FabricError FABRIC_NOT_READY */

@@ -21,6 +21,7 @@ else {
       batch: { timeoutMs: 100, maxMessages: 200 },
       mspIds: MSP_IDS,
       orderers: ['AMSP'],
+      intermediates: ['CMSP'],
       chaincodes: [
         { name: 'any', endorsement: `OR(${PEERS})`, module },
         { name: 'every', endorsement: `AND(${PEERS})`, module },
@@ -39,6 +40,7 @@ else {
       chaincodes: { any: 'any', every: 'every', two: 'two' },
       member: async (mspId, attributes = {}) =>
         memberOf(mspId, running.authorities.get(mspId)!.issue({ commonName: 'client', role: 'client', attributes })),
+      byRoot: async () => memberOf('CMSP', running.roots.get('CMSP')!.issue({ commonName: 'by root', role: 'client' })),
       stranger: async (mspId) =>
         memberOf(mspId, createAuthority({ mspId }).issue({ commonName: 'stranger', role: 'client' })),
       connect: ({ identity, signer }): Gateway =>

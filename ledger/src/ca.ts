@@ -29,6 +29,7 @@ import {
 } from '@peculiar/asn1-x509';
 import { OID, readCertificate } from './certificate.ts';
 import { encodeUtf8, fromPem, toPem } from './encoding.ts';
+import { VerifyError } from './errors.ts';
 import type { Role } from './policy.ts';
 import { toLowS } from './signature.ts';
 
@@ -42,6 +43,8 @@ export interface Credential {
 export interface AuthorityRecord extends Credential {
   readonly mspId: string;
   readonly organisation?: string;
+  /** Of an intermediate authority: PEM of the root it stands under. */
+  readonly root?: string;
   readonly revoked: readonly string[];
   readonly crlNumber: number;
 }
@@ -69,13 +72,30 @@ export interface IssueOptions {
   readonly notAfter?: number;
 }
 
-/** A certificate authority of one organisation, for the embedded network, tests and small installations. */
+export interface IntermediateOptions {
+  readonly commonName: string;
+  /** Epoch milliseconds; default: the root's own period, and never beyond it. */
+  readonly notBefore?: number;
+  readonly notAfter?: number;
+}
+
+/**
+ * A certificate authority of one organisation, for the embedded network, tests and small installations: a root, or an
+ * intermediate under one. An intermediate does all its work without the root's key.
+ */
 export interface Authority {
   readonly mspId: string;
+  /** Self-signed; of an intermediate, the root it stands under. */
   readonly rootPem: string;
+  /** What leads from what it issues to the root: of an intermediate its own certificate, of a root nothing. */
+  readonly intermediates: readonly string[];
   issue(options: IssueOptions): Credential;
-  /** An authority under this one. */
-  intermediate(commonName: string): Authority;
+  /**
+   * An authority under this root, with a key and a record of its own, that may issue no further authority. From then on
+   * Fabric takes no identity that the root itself issues.
+   * @throws VerifyError CERTIFICATE_INVALID when this is an intermediate itself
+   */
+  intermediate(options: IntermediateOptions): Authority;
   revoke(certificate: string): void;
   /** The revocation list as of now, PEM. */
   crl(): string;
@@ -113,7 +133,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
 
 /** The authority whose `record()` was stored. */
 export function restoreAuthority(stored: AuthorityRecord): Authority {
-  const { mspId, organisation = mspId, certificate } = stored;
+  const { mspId, organisation = mspId, certificate, root } = stored;
   const own = readCertificate(certificate);
   const privateKey = createPrivateKey(stored.privateKey);
   const issuer: Issuer = { name: subjectOf(certificate), publicKey: createPublicKey(certificate), privateKey };
@@ -127,7 +147,8 @@ export function restoreAuthority(stored: AuthorityRecord): Authority {
 
   return {
     mspId,
-    rootPem: certificate,
+    rootPem: root ?? certificate,
+    intermediates: root === undefined ? [] : [certificate],
     issue(options) {
       const pair = options.publicKey === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : undefined;
       return {
@@ -141,18 +162,25 @@ export function restoreAuthority(stored: AuthorityRecord): Authority {
         privateKey: pair ? exportKey(pair.privateKey) : '',
       };
     },
-    intermediate(commonName) {
+    intermediate({ commonName, notBefore = own.notBefore, notAfter = own.notAfter }) {
+      if (root !== undefined) throw new VerifyError('CERTIFICATE_INVALID', 'An intermediate issues no authority');
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const pem = certify({
         subject: nameOf({ CN: commonName, O: organisation }),
         issuer,
         publicKey: pair.publicKey,
-        notBefore: own.notBefore,
-        notAfter: own.notAfter,
-        extensions: authorityExtensions(),
+        ...period(Math.max(notBefore, own.notBefore), notAfter),
+        extensions: authorityExtensions({ pathLenConstraint: 0 }),
       });
-      const key = exportKey(pair.privateKey);
-      return restoreAuthority({ mspId, organisation, certificate: pem, privateKey: key, revoked: [], crlNumber: 0 });
+      return restoreAuthority({
+        mspId,
+        organisation,
+        root: certificate,
+        certificate: pem,
+        privateKey: exportKey(pair.privateKey),
+        revoked: [],
+        crlNumber: 0,
+      });
     },
     revoke(pem) {
       revoked.add(readCertificate(pem).serialNumber);
@@ -164,6 +192,7 @@ export function restoreAuthority(stored: AuthorityRecord): Authority {
     record: () => ({
       mspId,
       organisation,
+      ...(root !== undefined && { root }),
       certificate,
       privateKey: stored.privateKey,
       revoked: [...revoked],
@@ -244,9 +273,9 @@ function revocationList(issuer: Issuer, revoked: readonly string[], crlNumber: n
   );
 }
 
-function authorityExtensions(): Extension[] {
+function authorityExtensions(constraints: { readonly pathLenConstraint?: number } = {}): Extension[] {
   return [
-    extension(OID.basicConstraints, true, new BasicConstraints({ cA: true })),
+    extension(OID.basicConstraints, true, new BasicConstraints({ cA: true, ...constraints })),
     extension(OID.keyUsage, true, new KeyUsage(AUTHORITY_USAGE)),
   ];
 }

@@ -6,6 +6,7 @@ export {
   type AuthorityRecord,
   type Credential,
   createAuthority,
+  type IntermediateOptions,
   type IssueOptions,
   restoreAuthority,
 } from './ca.ts';

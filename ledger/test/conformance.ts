@@ -36,6 +36,11 @@ export interface ConformanceNetwork extends AsyncDisposable {
   member(mspId: string, attributes?: Readonly<Record<string, string>>): Promise<Member>;
   /** A certificate that claims to be of an organisation, but is not of its authority. */
   stranger(mspId: string): Promise<Member>;
+  /**
+   * Where the third organisation's identities come from an intermediate authority: a client whom the root above it issued
+   * all the same.
+   */
+  byRoot?(): Promise<Member>;
   /** A gateway for a member, whose caller closes it. */
   connect(member: Member): Gateway;
   /** Revokes a member's certificate, where the engine can at run time. */
@@ -288,19 +293,49 @@ export function ledgerConformance(name: string, open: () => Promise<ConformanceN
         expect((await commit.getStatus()).code).toBe(Code.VALID);
       });
 
-      it('refuses a revoked certificate, and takes the others of its organisation', async (context) => {
-        if (!network.revoke) return context.skip('the engine cannot revoke at run time');
-        const revoked = await network.member(network.mspIds[0]);
+      /** What a client meets whose certificate is revoked, and another of its organisation. */
+      const revocationOf = async (mspId: string) => {
+        const revoked = await network.member(mspId);
+        const another = contractOf('two', connect(await network.member(mspId)));
         const contract = contractOf('two', connect(revoked));
         const key = unique();
         await contract.submitTransaction('put', key, 'before');
         const endorsed = await contract.newProposal('put', { arguments: [key, 'after'] }).endorse();
-        await network.revoke(revoked);
+        await network.revoke?.(revoked);
         const error = await rejection(EndorseError, contract.submitTransaction('put', key, 'after'));
+        return {
+          endorsing: error.details[0]?.message,
+          submitting: ((await endorsed.submit().catch((reason: unknown) => reason)) as Error).name,
+          kept: await evaluate('get', key),
+          another: json(await another.submitTransaction('put', key, 'by another')),
+        };
+      };
+      const REVOKED = {
+        endorsing: expect.stringContaining('error validating proposal: access denied') as string,
+        submitting: 'SubmitError',
+        kept: 'before',
+        another: 'by another',
+      };
+
+      it('refuses a revoked certificate, and takes the others of its organisation', async (context) => {
+        if (!network.revoke) return context.skip('the engine cannot revoke at run time');
+        expect(await revocationOf(network.mspIds[0])).toEqual(REVOKED);
+      });
+
+      it('refuses what an intermediate authority revoked, and takes the others below it', async (context) => {
+        if (!network.byRoot || !network.revoke) return context.skip('no organisation has an intermediate authority');
+        expect(await revocationOf(network.mspIds[2])).toEqual(REVOKED);
+      });
+
+      it('takes what an intermediate authority issued, and nothing of the root above it', async (context) => {
+        if (!network.byRoot) return context.skip('no organisation has an intermediate authority');
+        const key = unique();
+        const below = contractOf('every', connect(await network.member(network.mspIds[2])));
+        expect(json(await below.submitTransaction('put', key, 'below'))).toBe('below');
+        const beside = contractOf('every', connect(await network.byRoot()));
+        const error = await rejection(EndorseError, beside.submitTransaction('put', key, 'beside'));
         expect(error.details[0]?.message).toContain('error validating proposal: access denied');
-        expect(((await endorsed.submit().catch((reason: unknown) => reason)) as Error).name).toBe('SubmitError');
-        expect(await evaluate('get', key)).toBe('before');
-        expect(await submit('put', key, 'by another')).toBe('by another');
+        expect(json(await below.evaluateTransaction('get', key))).toBe('below');
       });
 
       it('refuses rich queries', async () => {

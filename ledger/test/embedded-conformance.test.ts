@@ -5,7 +5,7 @@ import { createAuthority } from '../src/ca.ts';
 import { type EmbeddedConfig, type EmbeddedNode, openEmbedded } from '../src/embedded/index.ts';
 import { type ConformanceNetwork, ledgerConformance } from './conformance.ts';
 import { ConformanceContract } from './conformance-contract.ts';
-import { authority, CHANNEL, clientOf, configOf, gatewayOf, POLICIES } from './fixture/embedded.ts';
+import { authority, CHANNEL, clientOf, configOf, gatewayOf, POLICIES, rootAuthority } from './fixture/embedded.ts';
 import { eventually, follow } from './fixture/follower.ts';
 
 ledgerConformance('The embedded node in process', () => openNetwork(async (node) => ({ client: node.client() })));
@@ -57,6 +57,7 @@ async function openNetwork(
     mspIds: ['AMSP', 'BMSP', 'CMSP'],
     chaincodes: { any: 'any', every: 'every', two: 'two' },
     member: async (mspId, attributes) => clientOf(mspId, attributes),
+    byRoot: async () => clientOf('CMSP', {}, rootAuthority('CMSP')),
     stranger: async (mspId) => clientOf(mspId, {}, createAuthority({ mspId, organisation: 'embedded' })),
     connect: (member) => gatewayOf(client, member),
     async revoke({ identity }) {

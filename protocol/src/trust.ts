@@ -6,9 +6,10 @@ import { requireCertificateSignatures, type Signed } from './signed.ts';
 const MAX_CACHED = 256;
 const cache = new Map<string, Msp>();
 
-function mspOf(organisation: Organisation): Msp {
-  const key = JSON.stringify(organisation);
-  const msp = cache.get(key) ?? createMsp(organisation);
+/** @param crls revocation lists of later versions */
+function mspOf(organisation: Organisation, crls: readonly string[] = []): Msp {
+  const key = JSON.stringify([organisation, crls]);
+  const msp = cache.get(key) ?? createMsp(organisation, { crls });
   if (cache.size >= MAX_CACHED) cache.clear();
   cache.set(key, msp);
   return msp;
@@ -23,16 +24,20 @@ export function trustsAt(trusts: readonly Trust[], at: number): readonly Trust[]
 
 /**
  * Validates a certificate of organisation `mspId` against a network's trust roots at `at`. Any version in force will
- * do, so that a rotation has an overlap; a revocation in the newest version that names the organisation is final.
+ * do, so that a rotation has an overlap; a revocation in the newest version that names the organisation is final, that
+ * of an intermediate for everything below it, although the newest version no longer lists the intermediate.
  * @throws SIGNER_UNTRUSTED, or the ledger's CERTIFICATE_* errors
  */
 export function identify(trusts: readonly Trust[], mspId: string, certificate: string, at: number): Identity {
   let failure: unknown;
+  const later: string[] = [];
   for (const trust of trustsAt(trusts, at)) {
     const organisation = trust.organisations.find((candidate) => candidate.mspId === mspId);
     if (organisation === undefined) continue;
     try {
-      return mspOf(organisation).identify(certificate, at);
+      const msp = mspOf(organisation, later);
+      later.push(...(organisation.crls ?? []));
+      return msp.identify(certificate, at);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'CERTIFICATE_REVOKED') throw error;
       failure ??= error;

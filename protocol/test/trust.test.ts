@@ -4,6 +4,7 @@ import {
   identify,
   identifyAny,
   ProtocolError,
+  parseTrust,
   ROLE_ATTRIBUTE,
   requireAttested,
   requireSoundTrust,
@@ -93,6 +94,46 @@ describe('trust versions', () => {
       [trust(), revoking],
     ])
       expect(who(trusts, old.certificate)).toBe('CERTIFICATE_REVOKED');
+  });
+
+  test('end with an intermediate that the newest revokes and no longer lists', () => {
+    const root = createAuthority({ mspId: 'One' });
+    const [gone, next] = ['gone', 'next'].map((commonName) => root.intermediate({ commonName })) as [
+      typeof root,
+      typeof root,
+    ];
+    const version = (number: number, intermediates: readonly string[], crls: readonly string[] = []) => {
+      const own = { mspId: 'One', roots: [root.rootPem], intermediates: [...intermediates], crls: [...crls] };
+      return trust({ version: number, organisations: [own, ...trust().organisations.slice(1)] });
+    };
+    const before = version(1, gone.intermediates);
+    const who = (trusts: Trust[], authority: typeof root) =>
+      code(() => identify(trusts, 'One', member(authority).certificate, AT));
+    expect([gone, next].map((each) => who([before, version(2, next.intermediates)], each))).toEqual([
+      'success',
+      'success',
+    ]);
+    root.revoke(gone.record().certificate);
+    const after = version(2, next.intermediates, [root.crl()]);
+    requireSoundTrust(after);
+    expect([gone, next].map((each) => who([before, after], each))).toEqual(['CERTIFICATE_REVOKED', 'success']);
+    const both = version(2, [...gone.intermediates, ...next.intermediates], [root.crl()]);
+    expect(code(() => requireSoundTrust(both))).toBe('TRUST_INVALID');
+  });
+
+  test('hold up to eight intermediates of an organisation, and need none', () => {
+    const pem = one.intermediate({ commonName: 'sub' }).intermediates[0] ?? '';
+    const parsed = (count?: number) => {
+      const intermediates = count === undefined ? {} : { intermediates: Array.from({ length: count }, () => pem) };
+      const version = trust({ organisations: [{ mspId: 'One', roots: [one.rootPem], ...intermediates }] });
+      return code(() => expect(parseTrust(version)).toEqual(version));
+    };
+    expect([parsed(), parsed(0), parsed(8), parsed(9)]).toEqual([
+      'success',
+      'success',
+      'success',
+      'DOCUMENT_MALFORMED',
+    ]);
   });
 
   test.each([

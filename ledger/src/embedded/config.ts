@@ -1,5 +1,5 @@
 import type { Credential } from '../ca.ts';
-import { readCertificate, readRevocationList } from '../certificate.ts';
+import { type Certificate, readCertificate, readRevocationList } from '../certificate.ts';
 import { VerifyError } from '../errors.ts';
 import type { Contract } from '../fabric.ts';
 import { createMsp, type Identity, type Msp, type Organisation, readSerializedIdentity } from '../msp.ts';
@@ -130,13 +130,15 @@ export class Channel {
   }
 
   /**
-   * Keeps the revocation lists of a recorded definition wherever the configuration gives none.
-   * @throws VerifyError TRUST_INVALID when one is not by the configured authorities
+   * Keeps the revocation lists of a recorded definition wherever the configuration gives none, besides those of
+   * intermediates that others of them revoke.
+   * @throws VerifyError TRUST_INVALID when one is not by the configured authorities, or revokes a configured intermediate
    */
   keepRevocations(recorded: Definition): void {
-    for (const { mspId, crls } of recorded.organisations) {
+    for (const former of recorded.organisations) {
+      const { mspId } = former;
       const own = this.#config.organisations.find((organisation) => organisation.mspId === mspId);
-      if (own && own.crls === undefined) this.update({ mspId, crls });
+      if (own && own.crls === undefined) this.update({ mspId, crls: listsStillOf(former, former.crls) });
     }
   }
 
@@ -154,7 +156,8 @@ export class Channel {
 
   /**
    * Puts a definition in force that somebody else made: roots and policies must be configured here as well, while
-   * intermediates and revocation lists are vouched for by the roots. No list is left out or replaced by an older one.
+   * intermediates and revocation lists are vouched for by the roots. No list is left out or replaced by an older one,
+   * unless the intermediate that issued it is revoked itself.
    * @throws as `adopt` does
    */
   adoptForeign(definition: Definition): void {
@@ -169,15 +172,16 @@ export class Channel {
       const known = [own?.endorsement, ...(own?.formerEndorsements ?? [])].includes(endorsement);
       demand(known, `The policy of chaincode ${name} is not one configured here`);
     }
-    for (const { mspId, crls } of this.definition.organisations) {
-      const next = definition.organisations.find((organisation) => organisation.mspId === mspId);
-      const lists = next?.crls.map(readRevocationList) ?? [];
-      const kept = crls
+    for (const former of this.definition.organisations) {
+      const next = definition.organisations.find(({ mspId }) => mspId === former.mspId);
+      if (next === undefined) continue;
+      const lists = next.crls.map(readRevocationList);
+      const kept = listsStillOf(former, next.crls)
         .map(readRevocationList)
         .every(({ issuerName, issuedAt }) =>
           lists.some((list) => list.issuerName === issuerName && list.issuedAt >= issuedAt),
         );
-      demand(next === undefined || kept, `A revocation list of ${mspId} is taken back`);
+      demand(kept, `A revocation list of ${former.mspId} is taken back`);
     }
     this.adopt(definition);
   }
@@ -197,6 +201,22 @@ export class Channel {
     }
     return { definition, text: encodeDefinition(definition), msps, policies };
   }
+}
+
+/**
+ * An organisation's revocation lists, without those of an intermediate that is gone because one of `lists` revokes it: it
+ * cannot come back, and so nobody can that it revoked.
+ */
+function listsStillOf(former: Definition['organisations'][number], lists: readonly string[]): readonly string[] {
+  const revoking = lists.map(readRevocationList);
+  const isGone = ({ issuerName, serialNumber }: Certificate) =>
+    revoking.some((list) => list.issuerName === issuerName && list.serialNumbers.has(serialNumber));
+  const intermediates = former.intermediates.map(readCertificate);
+  const staying = [...former.roots.map(readCertificate), ...intermediates.filter((ca) => !isGone(ca))];
+  // A name may be that of several.
+  const names = new Set(staying.map(({ subjectName }) => subjectName));
+  const gone = new Set(intermediates.map(({ subjectName }) => subjectName).filter((name) => !names.has(name)));
+  return former.crls.filter((crl) => !gone.has(readRevocationList(crl).issuerName));
 }
 
 function fingerprintOf(certificate: string): string {
