@@ -23,6 +23,8 @@ export interface Program {
 const READY_MS = 60_000;
 const STOP_MS = 10_000;
 const TAIL_BYTES = 4096;
+/** As the C library and Go spell ENOSPC. */
+const NO_SPACE = 'no space left on device';
 
 /** A running program. */
 export class Child {
@@ -31,10 +33,13 @@ export class Child {
   /** Why it ended, in words. Never rejects. */
   readonly exited: Promise<string>;
   readonly #process: ChildProcess;
+  /** How long its log was before it. */
+  readonly #logged: number;
 
   constructor(program: Program) {
     this.program = program;
     const log = openSync(program.logFile, 'a', 0o600);
+    this.#logged = fstatSync(log).size;
     try {
       this.#process = spawn(program.command, [...program.args], {
         stdio: ['ignore', program.ready === 'line' ? 'pipe' : log, log],
@@ -91,10 +96,12 @@ export class Child {
     await this.exited;
   }
 
-  /** A service that cannot start says why as `{code, message}` in its last line. */
+  /** A service that cannot start says why as `{code, message}` in its last line; programs of others name a full disk. */
   #lastWords(): string {
     try {
-      const line = tail(this.program.logFile).trimEnd().split('\n').at(-1) ?? '';
+      const text = tail(this.program.logFile, this.#logged);
+      if (text.toLowerCase().includes(NO_SPACE)) return `: DISK_FULL ${NO_SPACE}`;
+      const line = text.trimEnd().split('\n').at(-1) ?? '';
       const { code, message } = JSON.parse(line) as { code?: unknown; message?: unknown };
       return typeof code === 'string' ? `: ${code} ${typeof message === 'string' ? message : ''}`.trimEnd() : '';
     } catch {
@@ -103,11 +110,12 @@ export class Child {
   }
 }
 
-function tail(file: string): string {
+/** Its last bytes, from `start` on. */
+function tail(file: string, start: number): string {
   const log = openSync(file, 'r');
   try {
     const bytes = Buffer.alloc(TAIL_BYTES);
-    const length = readSync(log, bytes, 0, TAIL_BYTES, Math.max(0, fstatSync(log).size - TAIL_BYTES));
+    const length = readSync(log, bytes, 0, TAIL_BYTES, Math.max(start, fstatSync(log).size - TAIL_BYTES));
     return bytes.toString('utf8', 0, length);
   } finally {
     closeSync(log);

@@ -12,6 +12,7 @@ export type DeployErrorCode =
   | 'NOT_READY'
   | 'REDIS_MISSING'
   | 'REDIS_UNFIT'
+  | 'REDIS_UNSAFE'
   | 'REDIS_UNREACHABLE'
   | 'KUBO_MISSING'
   | 'KUBO_UNFIT'

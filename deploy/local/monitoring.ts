@@ -1,10 +1,14 @@
 import { fileURLToPath } from 'node:url';
+import { hospitals } from './description.ts';
 import { networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 import { type ServicePlace, services } from './services.ts';
 
 /** Alarms about what {@link prometheus} collects. */
 export const ALERTS = fileURLToPath(new URL('../monitoring/alerts.yml', import.meta.url));
+
+/** Where a job's figures are, unless it is `/metrics`. */
+const PATHS: Readonly<Record<string, string>> = { kubo: '/debug/metrics/prometheus' };
 
 interface Target extends Omit<ServicePlace, 'kind'> {
   readonly job: string;
@@ -19,6 +23,7 @@ export function prometheus(layout: Layout): string {
       rule_files: [ALERTS],
       scrape_configs: [...jobs].map(([job, scraped]) => ({
         job_name: job,
+        ...(PATHS[job] !== undefined && { metrics_path: PATHS[job] }),
         static_configs: scraped.map(({ name, network, organisation }) => ({
           targets: [layout.address(name)],
           labels: { network, organisation },
@@ -32,12 +37,21 @@ export function prometheus(layout: Layout): string {
 
 function targets({ description, engines }: Layout): Target[] {
   const fabric = engines.engine === 'fabric' ? networksOf(description) : [];
+  const kubos = engines.vault === 'kubo' ? description.regions : [];
   return [
     ...services(description).map(({ kind, ...place }) => ({ job: kind, ...place })),
     ...fabric.flatMap(({ name: network, members, orderers }) => [
       ...orderers.map((mspId) => nodeOf('orderer', network, mspId)),
       ...members.map((mspId) => nodeOf('peer', network, mspId)),
     ]),
+    ...kubos.flatMap((region) =>
+      hospitals(region).map(({ mspId }) => ({
+        job: 'kubo',
+        name: `${region.region}/kubo/${mspId}`,
+        network: region.region,
+        organisation: mspId,
+      })),
+    ),
   ];
 }
 

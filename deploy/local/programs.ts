@@ -162,6 +162,7 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
     federation: layout.description.federation,
     region: region.region,
     redisUrl: redis,
+    requireDurableRedis: layout.engines.engine === 'fabric',
     host: '127.0.0.1',
     port: layout.port(name),
     publicUrl: layout.url(name),

@@ -1,38 +1,42 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isRecent, readInfo, weaknesses } from '@yilian/relay/durability';
 import type { Redis, RedisOptions } from 'ioredis';
 import { DeployError, told } from './errors.ts';
-import { isRecent } from './redis.ts';
 
 const DEADLINE_MS = 5_000;
 
+/** What is asked of the servers. */
+export interface RedisDemands {
+  /** Refuses one that may lose what is queued. Otherwise that is said: what is lost is found again on the chain. */
+  readonly durable: boolean;
+  readonly deadlineMs?: number;
+}
+
 /**
- * Asks every server what it is, so that a wrong address is told here and not by a relay that never becomes ready. One
- * that keeps less than the queues should rest on is said aloud: what is lost there is found again on the chain.
- * Returns the versions.
- * @throws DeployError REDIS_UNREACHABLE REDIS_UNFIT
+ * Asks every server what it is, so that a wrong address or setting is told here and not by a relay that never becomes
+ * ready. Returns the versions.
+ * @throws DeployError REDIS_UNREACHABLE; REDIS_UNFIT; REDIS_UNSAFE naming the settings and what mends them
  */
 export async function requireServing(
   urls: readonly string[],
   say: (line: string) => void,
-  deadlineMs: number = DEADLINE_MS,
+  { durable, deadlineMs = DEADLINE_MS }: RedisDemands,
 ): Promise<string[]> {
-  return Promise.all(
-    urls.map(async (url) => {
-      const info = await infoOf(url, deadlineMs);
-      const value = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-      const version = value('redis_version');
-      const [major = 0, minor = 0] = version.split('.').map(Number);
-      if (!isRecent(major, minor))
-        throw new DeployError(
-          'REDIS_UNFIT',
-          `${shown(url)} is ${version || 'of no known version'}; 6.2 or later is needed`,
-        );
-      if (value('aof_enabled') !== '1')
-        say(`${shown(url)} keeps no append-only file: what is queued there is lost when it ends`);
-      if (value('maxmemory_policy') !== 'noeviction') say(`${shown(url)} may evict what is queued there`);
-      return version;
-    }),
+  const servers = await Promise.all(
+    urls.map(async (url) => ({ server: shown(url), info: readInfo(await infoOf(url, deadlineMs)) })),
   );
+  return servers.map(({ server, info }) => {
+    const version = info.get('redis_version') ?? '';
+    if (!isRecent(version))
+      throw new DeployError('REDIS_UNFIT', `${server} is ${version || 'of no known version'}; 6.2 or later is needed`);
+    if (info.get('role') === 'slave') throw new DeployError('REDIS_UNFIT', `${server} is a replica; name its primary`);
+    const faults = weaknesses(info);
+    if (faults.length === 0) return version;
+    const sentence = `${server} may lose what is queued: ${faults.map(({ fault }) => fault).join(', ')}. Mend it with redis-cli: ${faults.map(({ mend }) => mend).join('; ')}; CONFIG REWRITE`;
+    if (durable) throw new DeployError('REDIS_UNSAFE', sentence);
+    say(sentence);
+    return version;
+  });
 }
 
 async function infoOf(url: string, deadlineMs: number): Promise<string> {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { isRecent } from '@yilian/relay/durability';
 import { inPath } from '@yilian/service';
 import { installFromDebian } from './debian.ts';
 import { DeployError } from './errors.ts';
@@ -55,18 +56,13 @@ export async function findRedis(
   return { kind: 'server', program: found, version: await versionOf(found) };
 }
 
-/** Whether it is 6.2 or later, which the relay's queues need. */
-export function isRecent(major: number, minor: number): boolean {
-  return major > 6 || (major === 6 && minor >= 2);
-}
-
 /** @throws DeployError REDIS_UNFIT */
 async function versionOf(program: string): Promise<string> {
   const { stdout } = await run(program, ['--version']).catch((cause: unknown) => {
     throw new DeployError('REDIS_UNFIT', `${program} does not run`, { cause });
   });
-  const [, version = '', major, minor] = /v=((\d+)\.(\d+)[0-9.]*)/.exec(stdout) ?? [];
-  if (isRecent(Number(major), Number(minor))) return version;
+  const [, version = ''] = /v=(\d[0-9.]*)/.exec(stdout) ?? [];
+  if (isRecent(version)) return version;
   throw new DeployError('REDIS_UNFIT', `${program} is ${version || 'of no known version'}; 6.2 or later is needed`);
 }
 

@@ -50,7 +50,7 @@ export class Supervisor {
 
   /**
    * Resolves when the federation is ready.
-   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNREACHABLE PORT_TAKEN STATE_DAMAGED
+   * @throws DeployError REDIS_MISSING REDIS_UNFIT REDIS_UNSAFE REDIS_UNREACHABLE PORT_TAKEN STATE_DAMAGED
    * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
@@ -162,8 +162,11 @@ export class Supervisor {
   async #redis({ regions }: Description): Promise<RedisSource> {
     this.#finding = findRedis(regions.length, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
+    const durable = this.#layout.engines.engine === 'fabric';
     const versions =
-      redis.kind === 'server' ? [redis.version] : await requireServing(redis.urls, (step) => this.#step(step));
+      redis.kind === 'server'
+        ? [redis.version]
+        : await requireServing(redis.urls, (step) => this.#step(step), { durable });
     this.#running = { ...this.#running, engines: engines(redis, versions, this.#sources) };
     return redis;
   }

@@ -12,6 +12,7 @@ import { findKubo, kuboNodes } from '../local/kubo.ts';
 import { Layout } from '../local/layout.ts';
 import type { Published } from '../local/publishing.ts';
 import type { Running } from '../local/running.ts';
+import { expressions, figuresIn, OF_KUBO, told } from './fixture/figures.ts';
 import { Stranger } from './fixture/kubo-stranger.ts';
 import { listening } from './fixture/listening.ts';
 import { servesAgain } from './fixture/waiting.ts';
@@ -199,6 +200,14 @@ describe.skipIf(!hasKubo)(`a federation on Kubo${hasKubo ? '' : ' (skipped: no i
     const { engines, processes } = await yilian<Running>('status');
     expect(engines['vault']).toContain(`Kubo ${version} (${program})`);
     expect(processes.map(({ name }) => name)).toEqual(expect.arrayContaining(HOLDERS));
+  });
+
+  it('tells Prometheus where the figures of its Kubo nodes are, and every alarm and panel about Kubo is about some there are', async () => {
+    const { jobs, figures } = await told(world.state);
+    expect(jobs.toSorted()).toEqual(['attester', 'kubo', 'proxy', 'relay']);
+    const asked = (await expressions()).flatMap(figuresIn).filter((name) => OF_KUBO.test(name));
+    expect(asked.length).toBeGreaterThan(4);
+    expect(asked.filter((name) => !figures.has(name))).toEqual([]);
   });
 
   it('keeps what hospitals publish in their Kubo, under the embedded vault’s content ids, and doctors open it', {

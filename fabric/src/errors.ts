@@ -15,6 +15,8 @@ export type FabricErrorCode =
   | 'FABRIC_APPROVALS'
   /** A change would take away a channel's last, or the quorum that orders. */
   | 'FABRIC_QUORUM'
+  /** A certificate or key is missing or somebody else's. */
+  | 'FABRIC_CERTIFICATE'
   /** A certificate has expired. */
   | 'FABRIC_EXPIRED'
   /** An organisation of a channel tells its members by other rules than outcome proofs know. */

@@ -22,6 +22,7 @@ import { admit, dismiss } from './membership.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
 import { ordererConfig } from './orderer-config.ts';
 import { addOrderer, removeOrderer } from './ordering.ts';
+import { requireOrderersKept, requireOwn } from './ownership.ts';
 import { administratorConfig, peerConfig } from './peer-config.ts';
 import {
   addressOf,
@@ -78,9 +79,13 @@ export class FabricNetwork {
   readonly plan: NetworkPlan;
   readonly #site: Site;
 
-  /** Writes what the processes need: certificates, configurations, the genesis block. @throws FabricError FABRIC_COMMAND */
+  /**
+   * Writes what the processes need: certificates, configurations, the genesis block.
+   * @throws FabricError FABRIC_COMMAND; FABRIC_CERTIFICATE naming what an orderer lost
+   */
   static async prepare(plan: NetworkPlan, folder: string, binaries: Binaries): Promise<FabricNetwork> {
     const network = new FabricNetwork(plan, folder, binaries);
+    requireOrderersKept(network.#site);
     network.#writeOrganisations();
     network.#writeOrderers();
     network.#writePeers();
@@ -175,8 +180,9 @@ export class FabricNetwork {
     return expiringOf(this.#site.certificates(), withinDays, now);
   }
 
-  /** To be asked before processes are started. @throws FabricError FABRIC_EXPIRED, naming what has expired */
+  /** To be asked before processes are started. @throws FabricError FABRIC_CERTIFICATE FABRIC_EXPIRED, naming what is wrong */
   requireValid(now = Date.now()): void {
+    requireOwn(this.#site.certificates());
     requireValid(this.#site.certificates(), now);
   }
 

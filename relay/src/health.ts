@@ -2,8 +2,9 @@ import type { MainChain } from '@yilian/main-chain';
 import type { RegionalChain } from '@yilian/regional-chain';
 import type { ReadyReply } from './api.ts';
 import type { Directory } from './directory.ts';
+import { readInfo } from './durability.ts';
 import type { Metrics } from './metrics.ts';
-import { QUEUE_NAMES, type Queues } from './queues.ts';
+import { QUEUE_NAMES, type QueueName, type Queues } from './queues.ts';
 import type { RedisConnections } from './redis.ts';
 
 const MAX_VIEW_AGE_MS = 30_000;
@@ -50,13 +51,19 @@ export class Health {
 
   async metrics(): Promise<string> {
     this.#metrics.mirrorAge.set(this.#directory.ageMs / 1000);
-    for (const queue of QUEUE_NAMES) {
-      const counts = await this.#queues.counts(queue).catch(() => ({}));
-      for (const [state, count] of Object.entries(counts)) {
-        if (state === 'failed') this.#metrics.deadLetters.set({ queue }, count);
-        else this.#metrics.depth.set({ queue, state }, count);
-      }
-    }
+    await Promise.all([this.#redisFigures(), ...QUEUE_NAMES.map((queue) => this.#queueFigures(queue))]);
     return this.#metrics.registry.metrics();
+  }
+  async #redisFigures(): Promise<void> {
+    const text = await this.#redis.commands.info().catch(() => undefined);
+    this.#metrics.redis(text === undefined ? undefined : readInfo(text));
+  }
+
+  async #queueFigures(queue: QueueName): Promise<void> {
+    const counts = await this.#queues.counts(queue).catch(() => ({}));
+    for (const [state, count] of Object.entries(counts)) {
+      if (state === 'failed') this.#metrics.deadLetters.set({ queue }, count);
+      else this.#metrics.depth.set({ queue, state }, count);
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
+import { isRecent, readInfo, weaknesses } from './durability.ts';
 import { RelayError } from './errors.ts';
 
 /** The region's Redis: one connection for commands, one for BullMQ, one that listens. All keys begin with `prefix`. */
@@ -54,14 +55,11 @@ function optionsOf(url: string): RedisOptions {
  * @throws REDIS_UNSAFE when `required` and something is missing
  */
 export async function checkDurability({ commands }: RedisConnections, required: boolean, log: Logger): Promise<void> {
-  const info = await commands.info();
-  const value = (name: string): string => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-  const [major = 0, minor = 0] = value('redis_version').split('.').map(Number);
+  const info = readInfo(await commands.info());
   const faults = [
-    major > 6 || (major === 6 && minor >= 2) ? undefined : 'older than 6.2',
-    value('aof_enabled') === '1' ? undefined : 'appendonly is off',
-    value('maxmemory_policy') === 'noeviction' ? undefined : 'maxmemory-policy is not noeviction',
-  ].filter((fault) => fault !== undefined);
+    ...(isRecent(info.get('redis_version') ?? '') ? [] : ['older than 6.2']),
+    ...weaknesses(info).map(({ fault }) => fault),
+  ];
   if (faults.length === 0) return;
   if (required) throw new RelayError('REDIS_UNSAFE', `Redis may lose what is queued: ${faults.join(', ')}`);
   log.warn({ faults }, 'Redis may lose what is queued; the scanner will find it again on the chain');

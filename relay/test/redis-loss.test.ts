@@ -28,6 +28,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+async function figuresOf(region: Region): Promise<string | undefined> {
+  return (await region.relay?.app.inject({ url: '/metrics' }))?.payload;
+}
+
 async function oneOutcome(requestId: string): Promise<void> {
   const { transactionId } = await north.chain.outcome(requestId);
   const { legs } = await south.chain.request(requestId);
@@ -45,6 +49,8 @@ describe('a relay whose Redis is gone', () => {
     await redis.kill();
     const { status, body } = await south.call('GET', '/ready');
     expect({ status, body }).toMatchObject({ status: 503, body: { ready: false, redis: false } });
+    const figures = await fetch(`${relay.url}/metrics`);
+    expect(await figures.text()).toMatch(/^yilian_relay_redis_up 0$/m);
     const { requestId } = await submit(south, doctor.ask(patient.pseudonym));
     const lost = { status: 503, body: { code: 'QUEUE_UNAVAILABLE' } };
     const receipt = doctor.receipt('south', requestId, '0'.repeat(64), ['A'.repeat(22)]);
@@ -80,6 +86,7 @@ describe('a Redis whose disk is full', () => {
     await until(async () => expect(refusals).toContainEqual([503, 'QUEUE_UNAVAILABLE']));
     await south.redis.room(false);
     expect(await south.call('GET', '/ready')).toMatchObject({ status: 503, body: { redis: false } });
+    expect(await figuresOf(south)).toMatch(/^yilian_relay_redis_aof_failing 1$/m);
     const receipt = doctor.receipt('south', asked.requestId, '0'.repeat(64), ['A'.repeat(22)]);
     expect(await south.call('POST', '/v1/receipts', { receipt })).toMatchObject({
       status: 503,
@@ -88,6 +95,7 @@ describe('a Redis whose disk is full', () => {
     const later = await submit(south, second);
     for (const { redis } of [north, south]) await redis.room(true);
     north.intercept = undefined;
+    expect(await figuresOf(south)).toMatch(/^yilian_relay_redis_aof_failing 0$/m);
     for (const { requestId } of [asked, later]) {
       await mirrored(south, requestId, 'released');
       await oneOutcome(requestId);

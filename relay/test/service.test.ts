@@ -109,7 +109,27 @@ describe('the HTTP interface', () => {
     expect(payload).toMatch(/yilian_relay_phase_seconds_count\{phase="leg"\} [1-9]/);
     expect(payload).toMatch(/yilian_relay_legs_total\{region="north",state="released"\} [1-9]/);
     expect(payload).toMatch(/yilian_relay_dead_letters\{queue="legs"\} 0/);
+    expect(payload).toMatch(/^yilian_relay_redis_memory_used_bytes [1-9]/m);
     for (const secret of [requestId, patient.pseudonym, doctor.keyCertificateId]) expect(payload).not.toContain(secret);
+  });
+});
+
+describe('the figures of its Redis', () => {
+  const figures = async () => {
+    const { payload } = await inject(south, { url: '/metrics' });
+    const lines = [...payload.matchAll(/^yilian_relay_redis_(\w+) (\S+)$/gm)];
+    return Object.fromEntries(lines.map(([, name = '', value]) => [name, Number(value)]));
+  };
+
+  it('say when it may lose what is queued, and what it has evicted', async () => {
+    expect(await figures()).toMatchObject({ up: 1, durable: 1, aof_failing: 0, memory_limit_bytes: 0 });
+    try {
+      await connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
+      expect(await figures()).toMatchObject({ durable: 0, evicted_keys_total: 0, rejected_connections_total: 0 });
+    } finally {
+      await connection.config('SET', 'maxmemory-policy', 'noeviction');
+    }
+    expect(await figures()).toMatchObject({ durable: 1 });
   });
 });
 
