@@ -4,12 +4,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { ContractVersion } from './contract-versions.ts';
 import { DeployError, type DeployErrorCode, told } from './errors.ts';
 
 /** What a command has the supervisor do. */
 export type Order =
   /** Becomes what this file describes. */
   | { readonly kind: 'change'; readonly description: string }
+  /** Puts another version of a network's contracts in force. */
+  | ({ readonly kind: 'upgrade'; readonly network: string } & ContractVersion)
   /** Renews what expires in so many days. */
   | { readonly kind: 'renew'; readonly withinDays: number };
 

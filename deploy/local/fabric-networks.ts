@@ -1,7 +1,27 @@
+import type { Consent } from '@yilian/fabric';
+import { type ContractVersions, contractsOf, FIRST_VERSION, servedVersions } from './contract-versions.ts';
 import { commission, type Description, MAIN } from './description.ts';
+import { DeployError } from './errors.ts';
 
 /** SmartBFT outvotes one liar of four; with fewer authorities there is nothing to outvote. */
 export const BFT_ORDERERS = 4;
+
+/** The name of where an organisation serves a version of a network's contracts. */
+export function contractPort(network: string, mspId: string, version: string): string {
+  return `${network}/contracts/${mspId}${version === FIRST_VERSION ? '' : `/${version}`}`;
+}
+
+/** As a person reads it. */
+export function consentLine({ needed, of }: Consent): string {
+  return `  needs ${needed} of ${of.join(', ')}`;
+}
+
+/** @throws DeployError NAME_UNKNOWN */
+export function requireNetwork(description: Description, name: string): void {
+  const names = networksOf(description).map((network) => network.name);
+  if (!names.includes(name))
+    throw new DeployError('NAME_UNKNOWN', `there is no network ${name}; there are ${names.join(', ')}`);
+}
 
 /** A Fabric network of a federation; organisations by their MSP ids. */
 export interface DescribedNetwork {
@@ -18,14 +38,16 @@ const PEER_PORTS = ['peer', 'peer-chaincode', 'peer-operations'];
 export const SECOND_PEER = 'peer1';
 
 /** The names of everything that listens in Fabric networks. */
-export function fabricPorts(description: Description): string[] {
+export function fabricPorts(description: Description, contracts: ContractVersions): string[] {
   return networksOf(description).flatMap(({ name, members, morePeers, readers, orderers }) => [
     ...orderers.flatMap((mspId) =>
       ['orderer', 'orderer-admin', 'orderer-operations'].map((what) => `${name}/${what}/${mspId}`),
     ),
-    ...members.flatMap((mspId) => [...PEER_PORTS, 'contracts'].map((what) => `${name}/${what}/${mspId}`)),
+    ...members.flatMap((mspId) => PEER_PORTS.map((what) => `${name}/${what}/${mspId}`)),
     ...morePeers.flatMap((mspId) => PEER_PORTS.map((what) => `${name}/${what}/${mspId}/${SECOND_PEER}`)),
-    ...readers.map(({ mspId }) => `${name}/contracts/${mspId}`),
+    ...servedVersions(contractsOf(contracts, name)).flatMap((version) =>
+      [...members, ...readers.map(({ mspId }) => mspId)].map((mspId) => contractPort(name, mspId, version)),
+    ),
   ]);
 }
 

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import {
   type Binaries,
+  type Change,
+  type ChangeOptions,
   type Endpoint,
   FabricNetwork,
   type NetworkPlan,
@@ -8,19 +10,23 @@ import {
   type PeerPlan,
   type Renewal,
 } from '@yilian/fabric';
-import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import type { Program } from './child.ts';
+import { chaincodeOf, contractsOf, FIRST_VERSION, servedVersions } from './contract-versions.ts';
 import { MAIN } from './description.ts';
-import { BFT_ORDERERS, type DescribedNetwork, networksOf, SECOND_PEER } from './fabric-networks.ts';
+import { DeployError } from './errors.ts';
+import {
+  BFT_ORDERERS,
+  consentLine,
+  contractPort,
+  type DescribedNetwork,
+  networksOf,
+  SECOND_PEER,
+} from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
 /** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
 const REGION_BATCH = { timeoutMs: 10, maxMessages: 200 };
 const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
-const CONTRACTS = {
-  [MAIN]: import.meta.resolve('@yilian/main-chain/contracts'),
-  region: import.meta.resolve('@yilian/regional-chain/contracts'),
-};
 const PEER = 'peer0';
 
 /** The chains of a federation as Hyperledger Fabric networks, all on this machine. */
@@ -86,6 +92,13 @@ export class FabricChains {
     }
   }
 
+  /** Puts the version of a network's contracts in force that the layout says. @throws DeployError NAME_UNKNOWN, FabricError */
+  async upgrade(name: string, options: ChangeOptions): Promise<Change> {
+    const network = this.#networks.find(({ plan }) => plan.channel === name);
+    if (network === undefined) throw new DeployError('NAME_UNKNOWN', `there is no network ${name}`);
+    return network.upgrade(chaincodeOf(name), options);
+  }
+
   /**
    * Renews the certificates of nodes and their administrators that expire in so many days, one process after the other;
    * `restart` is given the process's whole name.
@@ -138,7 +151,7 @@ export class FabricChains {
         continue;
       }
       const { steps, consents } = await network.reconcile({ dryRun: true, signal });
-      lines.push(...steps, ...consents.map(({ needed, of }) => `  needs ${needed} of ${of.join(', ')}`));
+      lines.push(...steps, ...consents.map(consentLine));
     }
     return lines;
   }
@@ -158,6 +171,7 @@ async function planOf(
     port: layout.port(`${network}/${what}/${mspId}`),
   });
   const { chaincode, endorsement } = await layout.trust(name);
+  const contracts = contractsOf(layout.contracts, name);
   const peer = (mspId: string, network: string, within = ''): Omit<PeerPlan, 'name'> => ({
     endpoint: endpoint('peer', `${mspId}${within}`, network),
     chaincode: endpoint('peer-chaincode', `${mspId}${within}`, network),
@@ -167,7 +181,12 @@ async function planOf(
     mspId,
     authority: await layout.pki.authority(mspId),
     tlsAuthority: await layout.pki.tlsAuthority(mspId),
-    contracts: { [chaincode]: endpoint('contracts', mspId) },
+    contracts: Object.fromEntries(
+      servedVersions(contracts).map((version) => [
+        version === FIRST_VERSION ? chaincode : `${chaincode}_${version}`,
+        { host: '127.0.0.1', port: layout.port(contractPort(name, mspId, version)) },
+      ]),
+    ),
     peers: [
       { name: PEER, ...peer(mspId, network) },
       ...(morePeers.includes(mspId) ? [{ name: SECOND_PEER, ...peer(mspId, network, `/${SECOND_PEER}`) }] : []),
@@ -193,8 +212,6 @@ async function planOf(
       operations: endpoint('orderer-operations', mspId),
       ...(!orderers.includes(mspId) && { leaves: true as const }),
     })),
-    chaincodes: [
-      { name: chaincode, endorsement, module: chaincode === MAIN_CHAINCODE ? CONTRACTS[MAIN] : CONTRACTS.region },
-    ],
+    chaincodes: [{ name: chaincode, endorsement, ...contracts }],
   };
 }

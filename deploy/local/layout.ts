@@ -3,10 +3,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConnectOptions } from '@yilian/ledger';
 import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
-import { CHAINCODE as MAIN_CHAINCODE } from '@yilian/main-chain';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
-import { CHAINCODE as REGIONAL_CHAINCODE } from '@yilian/regional-chain';
 import { freePorts, writeWhole } from '@yilian/service';
+import { type ContractVersions, chaincodeOf, readContractVersions } from './contract-versions.ts';
 import {
   authorityOf,
   commission,
@@ -72,6 +71,7 @@ export class Layout {
   /** What it was described as before a change that has begun and not ended. */
   readonly before: Description | undefined;
   readonly engines: Engines;
+  readonly contracts: ContractVersions;
   readonly pki: Pki;
   readonly #ports: ReadonlyMap<string, Port>;
 
@@ -80,12 +80,14 @@ export class Layout {
     description: Description,
     before: Description | undefined,
     engines: Engines,
+    contracts: ContractVersions,
     ports: ReadonlyMap<string, Port>,
   ) {
     this.state = state;
     this.description = description;
     this.before = before;
     this.engines = engines;
+    this.contracts = contracts;
     this.pki = new Pki(join(state, 'pki'));
     this.#ports = ports;
   }
@@ -93,18 +95,19 @@ export class Layout {
   static async open(state: string, description: Description, before?: Description): Promise<Layout> {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
     const engines = await readEngines(state);
+    const contracts = await readContractVersions(state);
     const file = join(state, 'ports.json');
     const ports = new Map(Object.entries(((await readJsonIfThere(file)) ?? {}) as Record<string, Port>));
-    const missing = portNames(description, engines).filter((name) => !ports.has(name));
+    const missing = portNames(description, engines, contracts).filter((name) => !ports.has(name));
     const free = await freePorts(missing.length);
     for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
     if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
-    return new Layout(state, description, before, engines, ports);
+    return new Layout(state, description, before, engines, contracts, ports);
   }
 
   /** The names of everything that listens. */
   get listeners(): readonly string[] {
-    return portNames(this.description, this.engines);
+    return portNames(this.description, this.engines, this.contracts);
   }
 
   /** Where it listens. */
@@ -188,7 +191,7 @@ export class Layout {
     return {
       network,
       channel: network,
-      chaincode: network === MAIN ? MAIN_CHAINCODE : REGIONAL_CHAINCODE,
+      chaincode: chaincodeOf(network),
       version: 1,
       endorsement: outOf(quorum, members, 'peer'),
       attestation: outOf(attestationQuorum, attesters, 'client'),
@@ -332,11 +335,11 @@ function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client
   return `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
 }
 
-function portNames(description: Description, { engine, vault }: Engines): string[] {
+function portNames(description: Description, { engine, vault }: Engines, contracts: ContractVersions): string[] {
   const { regions } = description;
   const embedded = ['main/chain', ...regions.flatMap(({ region }) => [`${region}/chain`, `${region}/main-view`])];
   return [
-    ...(engine === 'fabric' ? fabricPorts(description) : embedded),
+    ...(engine === 'fabric' ? fabricPorts(description, contracts) : embedded),
     'pseudonyms',
     ...services(description).map(({ name }) => name),
     ...regions.flatMap((region) => [

@@ -2,9 +2,10 @@ import { cp, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { findBinaries } from '@yilian/fabric';
+import { type ContractVersion, upgraded, writeContractVersions } from './contract-versions.ts';
 import { DESCRIPTION_FILE, type Description } from './description.ts';
 import { FabricChains } from './fabric.ts';
-import { networksOf } from './fabric-networks.ts';
+import { consentLine, networksOf, requireNetwork } from './fabric-networks.ts';
 import { requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
 import { Registrar } from './registrar.ts';
@@ -28,6 +29,21 @@ export async function rehearseChange(
   return [...entries, ...(await chains.proposed(signal))];
 }
 
+/** What an upgrade would do. @throws DeployError CHANGE_UNSUPPORTED NAME_UNKNOWN; FabricError */
+export async function rehearseUpgrade(
+  live: Layout,
+  network: string,
+  next: ContractVersion,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  requireNetwork(live.description, network);
+  await using copy = await copied(live);
+  writeContractVersions(copy.path, upgraded(live.contracts, network, next));
+  const chains = await FabricChains.prepare(await Layout.open(copy.path, live.description), await findBinaries());
+  const { steps, consents } = await chains.upgrade(network, { dryRun: true, signal });
+  return [...steps, ...consents.map(consentLine)];
+}
+
 /** What a renewal would do. @throws FabricError */
 export async function rehearseRenewal(
   live: Layout,
@@ -42,9 +58,10 @@ export async function rehearseRenewal(
 }
 
 /** Identities, ports and configurations of a state, without what its processes keep. */
-async function copied({ state, description }: Layout) {
+async function copied({ state, description, contracts }: Layout) {
   const copy = await mkdtempDisposable(join(tmpdir(), 'yilian-rehearsal-'));
   const parts = ['pki', 'ports.json', 'engines.json', 'genesis.json', DESCRIPTION_FILE];
+  if (Object.keys(contracts).length > 0) writeContractVersions(copy.path, contracts);
   const networks = networksOf(description).map(({ name }) => join(name, 'fabric'));
   const filter = (source: string): boolean => basename(source) !== 'data';
   for (const part of [...parts, ...networks])

@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isFree } from '@yilian/service';
 import { warmUp } from './compile-cache.ts';
+import { type ContractVersion, type ContractVersions, upgraded, writeContractVersions } from './contract-versions.ts';
 import { Control, type Order } from './control.ts';
 import { type Description, readDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { FabricChains } from './fabric.ts';
+import { requireNetwork } from './fabric-networks.ts';
 import { FederationWatch, found } from './founding.ts';
 import { forgetBefore, grow, rememberBefore, requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
@@ -89,12 +91,13 @@ export class Supervisor {
     if (before === undefined) return;
     // Now without what has left.
     this.#layout = await Layout.open(this.#layout.state, this.#layout.description);
-    const remaining = (await this.#prepare(redis)).stages;
-    const wanted = new Set(
-      [...remaining.first, ...remaining.whileFounding, ...remaining.founded.flat()].map(({ name }) => name),
-    );
-    for (const { name } of this.#processes.list) if (!wanted.has(name)) await this.#processes.end(name);
+    await this.#endAllBut((await this.#prepare(redis)).stages);
     forgetBefore(this.#layout.state);
+  }
+
+  async #endAllBut({ first, whileFounding, founded }: Stages): Promise<void> {
+    const wanted = new Set([first, whileFounding, ...founded].flat().map(({ name }) => name));
+    for (const { name } of this.#processes.list) if (!wanted.has(name)) await this.#processes.end(name);
   }
 
   async #prepare(redis: RedisSource): Promise<{ readonly fabric: FabricChains | undefined; readonly stages: Stages }> {
@@ -111,6 +114,9 @@ export class Supervisor {
       switch (order.kind) {
         case 'change':
           await this.#change(await readDescription(order.description));
+          return undefined;
+        case 'upgrade':
+          await this.#upgrade(order.network, { version: order.version, module: order.module });
           return undefined;
         case 'renew':
           return await this.#renew(order.withinDays);
@@ -134,6 +140,39 @@ export class Supervisor {
     rememberBefore(state, before, description);
     this.#layout = await Layout.open(state, description, before);
     await this.#advance(redis);
+  }
+
+  /** Serves another version of a network's contracts beside the one before until it is in force. */
+  async #upgrade(network: string, next: ContractVersion): Promise<void> {
+    const { description, contracts } = this.#layout;
+    requireNetwork(description, network);
+    const versions = upgraded(contracts, network, next);
+    if (this.#sources.fabric === undefined)
+      throw new DeployError('CHANGE_UNSUPPORTED', 'the embedded engine runs one version only');
+    const redis = await this.#redis(description);
+    const before = this.#processes.list.map(({ name }) => name);
+    await this.#serve(versions);
+    const { fabric, stages } = await this.#prepare(redis);
+    this.#step(`serving ${next.version} of the contracts of ${network} too`);
+    try {
+      await this.#processes.start(stages.first);
+    } catch (error) {
+      await this.#serve(contracts);
+      for (const { name } of this.#processes.list) if (!before.includes(name)) await this.#processes.end(name);
+      throw error;
+    }
+    const { signal } = this.#stopping;
+    for (const step of (await fabric?.upgrade(network, { signal }))?.steps ?? []) this.#step(step);
+    await this.#serve({ ...versions, [network]: next });
+    const after = await this.#prepare(redis);
+    await this.#endAllBut(after.stages);
+    await after.fabric?.found(signal);
+  }
+
+  async #serve(versions: ContractVersions): Promise<void> {
+    const { state, description } = this.#layout;
+    writeContractVersions(state, versions);
+    this.#layout = await Layout.open(state, description);
   }
 
   async #renew(withinDays: number): Promise<readonly string[]> {

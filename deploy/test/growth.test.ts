@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { findBinaries } from '@yilian/fabric';
+import { connect } from '@yilian/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Person } from '../local/actors.ts';
 import type { Description } from '../local/description.ts';
@@ -178,6 +179,48 @@ else
       expect(await names()).not.toContain('region-a/orderer/orderer.CommissionA');
       const answered = await Promise.all(asked.map((each) => answer(actors, practitioner, each)));
       expect(await outcomes(actors, answered)).toEqual([ONCE, ONCE]);
+    });
+
+    it('puts another version of a region’s contracts in force while queries run', { timeout: SLOW_MS }, async () => {
+      const url = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+      const file = world.path('contracts-2.ts');
+      await writeFile(
+        file,
+        `import { ChainContract } from ${url('../../ledger/src/contract.ts')};
+         import { contracts as before } from ${url('../../regional-chain/src/contracts.ts')};
+         class Greeting extends ChainContract {
+           constructor() { super('Greeting'); }
+           async hello() { return 'hello'; }
+         }
+         export const contracts = [...before, Greeting];`,
+      );
+      const upgrade = ['upgrade', 'region-b', '--to', '2', '--module'];
+      const broken = world.path('broken.ts');
+      await writeFile(broken, 'throw new Error("broken")');
+      const running = await names();
+      expect((await world.terminal.refusal([...upgrade, broken])).code).toBe('PROCESS_FAILED');
+      expect((await world.terminal.refusal([...upgrade, world.path('nowhere.ts')])).code).toBe('FILE_UNREADABLE');
+      expect((await names()).toSorted()).toEqual(running.toSorted());
+      const { steps } = await world.terminal.json<{ steps: string[] }>([...upgrade, file, '--dry-run']);
+      expect(steps).toContain('  needs 2 of CommissionB, HospitalB1');
+      const actors = await world.actors();
+      const { practitioner } = await actors.doctor('li');
+      const upgrading = world.terminal.json([...upgrade, file]);
+      const asked = await Promise.all([ask(actors, practitioner), ask(actors, practitioner)]);
+      await upgrading;
+      expect((await names()).filter((name) => name.startsWith('region-b/contracts/')).toSorted()).toEqual([
+        'region-b/contracts/CommissionB/regional_2',
+        'region-b/contracts/HospitalB1/regional_2',
+      ]);
+      const answered = await Promise.all(asked.map((each) => answer(actors, practitioner, each)));
+      expect(await outcomes(actors, answered)).toEqual([ONCE, ONCE]);
+      const { layout } = actors;
+      const { certificate, privateKey } = await layout.credential('HospitalB1', 'hospital');
+      const identity = { mspId: 'HospitalB1', certificate };
+      using connection = connect({ ...(await layout.client('region-b', 'HospitalB1')), identity, privateKey });
+      const greeting = connection.contract('region-b', 'regional', 'Greeting');
+      expect(Buffer.from(await greeting.evaluateTransaction('hello')).toString()).toBe('hello');
+      expect(await world.terminal.json([...upgrade, file, '--dry-run'])).toEqual({ steps: [] });
     });
 
     it('renews the certificates of every node, one process after the other', { timeout: SLOW_MS }, async () => {
