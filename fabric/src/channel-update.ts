@@ -5,7 +5,7 @@ import type { ChannelConfig } from './channel-config.ts';
 import { command } from './command.ts';
 import { decoded } from './configtxlator.ts';
 import { FabricError } from './errors.ts';
-import { type Administrator, type OrdererAccess, orderingFlags, peer } from './lifecycle.ts';
+import { type Administrator, isSaid, type OrdererAccess, orderingFlags, peer } from './lifecycle.ts';
 import { until } from './until.ts';
 
 export interface ChannelUpdate extends ChannelReading {
@@ -24,6 +24,9 @@ export interface ChannelReading {
 /** What configtxlator says when a change changes nothing. */
 const NO_CHANGE = /no differences detected/;
 const IN_FORCE_MS = 30_000;
+/** What the leader says until those that were just started have connected. */
+const FEW_CONNECTED = /configuration will result in quorum loss/;
+const CONNECTED_MS = 30_000;
 
 /**
  * The newest configuration of a channel; the block that holds it is written to `block`.
@@ -84,7 +87,17 @@ export async function updateChannel(binaries: Binaries, folder: string, update: 
   for (const administrator of administrators.slice(1))
     await peer(administrator, ['channel', 'signconfigtx', '-f', file('envelope.pb')], signal);
   const handIn = ['channel', 'update', '-f', file('envelope.pb'), '-c', channel, ...orderingFlags(orderer)];
-  await peer(first, handIn, signal);
+  const handedIn = async (): Promise<boolean> => {
+    try {
+      await peer(first, handIn, signal);
+      return true;
+    } catch (error) {
+      if (isSaid(FEW_CONNECTED, error)) return false;
+      throw error;
+    }
+  };
+  const otherwise = `too few orderers of ${channel} are connected with each other to exchange one`;
+  await until(otherwise, handedIn, { withinMs: CONNECTED_MS, signal });
   await inForce(binaries, folder, update, first, config.sequence);
 }
 

@@ -181,7 +181,8 @@ async function unless(done: RegExp, work: Promise<string>): Promise<void> {
   }
 }
 
-function isSaid(pattern: RegExp, error: unknown): boolean {
+/** Whether a program of Fabric failed saying this. */
+export function isSaid(pattern: RegExp, error: unknown): boolean {
   const { cause } = error as { readonly cause?: { readonly stderr?: string } };
   return error instanceof FabricError && pattern.test(cause?.stderr ?? '');
 }

@@ -1,6 +1,9 @@
 import type { Contract } from './contract.ts';
 import { type ContractRouter, createRouter, loadShim } from './fabric.ts';
 
+/** As Fabric's own. */
+const MAX_MESSAGE_BYTES = 100 * 1024 * 1024;
+
 export interface ContractServerOptions {
   readonly contracts: readonly (new () => Contract)[];
   /** Of the installed package, `label:hash`: what the peer launches. */
@@ -32,9 +35,9 @@ export async function serveContracts(options: ContractServerOptions): Promise<{ 
       cert: Buffer.from(tls.certificate),
       clientCACerts: Buffer.from(tls.clientRoots),
     },
-    // The limit of grpc-js (4 MiB) ends the peer's stream; the peer has limits of its own.
-    'grpc.max_receive_message_length': -1,
-    'grpc.max_send_message_length': -1,
+    // The one of grpc-js, 4 MiB, ends the peer's stream.
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   });
   await server.start();
   return {
