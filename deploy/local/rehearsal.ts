@@ -5,7 +5,7 @@ import { findBinaries } from '@yilian/fabric';
 import { DESCRIPTION_FILE, type Description } from './description.ts';
 import { FabricChains } from './fabric.ts';
 import { networksOf } from './fabric-networks.ts';
-import { requireGrowth } from './growth.ts';
+import { requireAlone, requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
 import { Registrar } from './registrar.ts';
 
@@ -19,6 +19,7 @@ export async function rehearseChange(
   after: Description,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  requireAlone(live);
   requireGrowth(live.description, after);
   await using copy = await copied(live);
   const layout = await Layout.open(copy.path, after, live.description);
@@ -28,12 +29,13 @@ export async function rehearseChange(
   return [...entries, ...(await chains.proposed(signal))];
 }
 
-/** What a renewal would do. @throws FabricError */
+/** What a renewal would do. @throws DeployError CHANGE_UNSUPPORTED; FabricError */
 export async function rehearseRenewal(
   live: Layout,
   withinDays: number,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  requireAlone(live);
   await using copy = await copied(live);
   const layout = await Layout.open(copy.path, live.description);
   const chains = await FabricChains.prepare(layout, await findBinaries(), { evenExpired: true });
