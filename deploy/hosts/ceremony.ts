@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Binaries } from '@yilian/fabric';
 import { canonicalJson } from '@yilian/protocol';
 import { writeWhole } from '@yilian/service';
 import { DESCRIPTION_FILE, type Description, readDescription } from '../local/description.ts';
 import { type Engines, rememberEngines, requireSameEngines } from '../local/engines.ts';
 import { DeployError } from '../local/errors.ts';
-import { genesisFile, makeGenesis, ordererNames, publishOrderers } from '../local/fabric.ts';
+import { genesisFile, makeGenesis, ordererNames, publishOrderers, requireGenesis } from '../local/fabric.ts';
 import { readIfThere } from '../local/files.ts';
 import { kuboNames, kuboPeers } from '../local/kubo.ts';
 import { AGREEMENT_FILE, HOST_FILE, Layout } from '../local/layout.ts';
@@ -92,9 +93,8 @@ export async function agree(state: string, files: readonly string[]): Promise<st
   for (const bundle of bundles) requireCurrent(bundle);
   requireComplete(layout.description, bundles);
   await requireOwn(layout, sources, bundles);
-  if (sources.fabric === undefined) throw new DeployError('USAGE', 'hosts run on Hyperledger Fabric');
   const sorted = bundles.toSorted((one, other) => (one.host < other.host ? -1 : 1));
-  const block = await makeGenesis(layout.knowing({ bundles: sorted, genesis: '' }), sources.fabric);
+  const block = await makeGenesis(layout.knowing({ bundles: sorted, genesis: '' }), fabricOf(sources));
   if (layout.engines.vault === 'kubo') await layout.secret(SWARM_FILE);
   return canonicalJson({ bundles: sorted, genesis: Buffer.from(block).toString('base64') } satisfies Agreement);
 }
@@ -102,7 +102,8 @@ export async function agree(state: string, files: readonly string[]): Promise<st
 /**
  * Makes an agreement this host's own, once.
  * @throws DeployError BUNDLE_INVALID when it does not fit what this host made or a certificate has expired;
- * STATE_FOREIGN when this host agreed on another; USAGE when the swarm's secret is missing
+ * STATE_FOREIGN when this host agreed on another; USAGE when the swarm's secret is missing; FabricError FABRIC_GENESIS
+ * when the main chain's first block is not what the bundles and the description make it
  */
 export async function adopt(state: string, agreementFile: string, swarmKeyFile: string | undefined): Promise<void> {
   const text = await readText(agreementFile);
@@ -112,13 +113,21 @@ export async function adopt(state: string, agreementFile: string, swarmKeyFile: 
     throw new DeployError('STATE_FOREIGN', `${state} was founded on another agreement, ${hashOf(kept)}`);
   }
   const { layout, sources } = await openHost(state);
-  const { bundles, genesis } = parseAgreement(text);
+  const agreement = parseAgreement(text);
+  const { bundles } = agreement;
+  const genesis = Buffer.from(agreement.genesis, 'base64');
   for (const bundle of bundles) requireCurrent(bundle);
   requireComplete(layout.description, bundles);
   await requireOwn(layout, sources, bundles);
+  await requireGenesis(layout.knowing(agreement), fabricOf(sources), genesis);
   if (layout.engines.vault === 'kubo') await adoptSwarmKey(layout, swarmKeyFile);
-  writeWhole(genesisFile(layout), Buffer.from(genesis, 'base64'));
+  writeWhole(genesisFile(layout), genesis);
   writeWhole(join(state, AGREEMENT_FILE), text);
+}
+
+function fabricOf({ fabric }: Sources): Binaries {
+  if (fabric === undefined) throw new DeployError('USAGE', 'hosts run on Hyperledger Fabric');
+  return fabric;
 }
 
 async function adoptSwarmKey(layout: Layout, file: string | undefined): Promise<void> {

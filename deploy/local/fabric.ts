@@ -190,6 +190,15 @@ export async function makeGenesis(layout: Layout, binaries: Binaries): Promise<U
   return readFile(file);
 }
 
+/**
+ * Whether a block is the main chain's first by what all hosts told, whoever made it.
+ * @throws FabricError FABRIC_GENESIS naming where it differs first
+ */
+export async function requireGenesis(layout: Layout, binaries: Binaries, block: Uint8Array): Promise<void> {
+  const plan = await planOf(layout, mainOf(layout.description), []);
+  await FabricNetwork.requireGenesis(plan, await folderOf(layout, MAIN), binaries, block);
+}
+
 /** The file of the main chain's first block. */
 export function genesisFile(layout: Layout): string {
   return layout.path(MAIN, 'fabric', 'genesis.block');

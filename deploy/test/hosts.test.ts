@@ -116,6 +116,21 @@ else
       expect(await refusal('host-a', ['up'])).toMatchObject({ code: 'NOT_AGREED' });
     });
 
+    it('refuses to start on a first block that says other than the bundles', { timeout: SLOW_MS }, async () => {
+      const agreement = JSON.parse(await readFile(path('agreement.json'), 'utf8')) as Agreement;
+      // Of the same length, so that it is a block all the same.
+      const block = Buffer.from(agreement.genesis, 'base64')
+        .toString('latin1')
+        .replaceAll('CommissionB', 'CommissionX');
+      const genesis = Buffer.from(block, 'latin1').toString('base64');
+      await writeFile(path('forged.json'), JSON.stringify({ ...agreement, genesis }));
+      expect(await refusal('host-a', ['up', '--agreement', 'forged.json', ...secret()])).toMatchObject({
+        code: 'FABRIC_GENESIS',
+        message: expect.stringContaining('CommissionB') as string,
+      });
+      expect(await refusal('host-a', ['up'])).toMatchObject({ code: 'NOT_AGREED' });
+    });
+
     it('says who is missing when the others do not come', { timeout: SLOW_MS }, async () => {
       const refused = await refusal('centre', [...up(), '--patience', '1']);
       expect(refused).toMatchObject({ code: 'FABRIC_APPROVALS' });

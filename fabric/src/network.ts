@@ -11,13 +11,12 @@ import { committedDefinitions, definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform } from './change.ts';
 import { constituencyOf, membersOf, setRevocationLists } from './channel-config.ts';
 import { mspsOf } from './channel-msps.ts';
-import { command } from './command.ts';
-import { configtx, PROFILE } from './configtx.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
 import { patiently, writeElsewhere, writeOrdererElsewhere } from './elsewhere.ts';
 import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
 import { readIfThere, write, writeYaml } from './files.ts';
+import { makeGenesis, requireGenesis } from './genesis.ts';
 import { installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
 import { admit, dismiss } from './membership.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
@@ -118,6 +117,14 @@ export class FabricNetwork {
     network.#writePeers();
     await network.#writeGenesis();
     return network;
+  }
+
+  /** Whether a block is the first of the planned channel, whoever made it: see `genesis.ts`. @throws FabricError FABRIC_GENESIS FABRIC_COMMAND */
+  static async requireGenesis(plan: NetworkPlan, folder: string, binaries: Binaries, block: Uint8Array): Promise<void> {
+    const network = new FabricNetwork(plan, folder, binaries);
+    network.#writeOrganisations();
+    network.#writeOrderers();
+    await requireGenesis(network.#site, block);
   }
 
   private constructor(plan: NetworkPlan, folder: string, binaries: Binaries) {
@@ -417,14 +424,8 @@ export class FabricNetwork {
   async #writeGenesis(): Promise<void> {
     const block = this.#path('genesis.block');
     if (readIfThere(block) !== undefined) return;
-    const folder = this.#path('genesis');
-    writeYaml(join(folder, 'configtx.yaml'), configtx(this.plan, this.#site.genesisFiles()));
     const fresh = `${block}.new`;
-    await command(
-      this.#site.binaries.configtxgen,
-      ['-profile', PROFILE, '-channelID', this.plan.channel, '-outputBlock', fresh],
-      { config: folder },
-    );
+    await makeGenesis(this.#site, fresh);
     write(block, readFileSync(fresh));
   }
 
