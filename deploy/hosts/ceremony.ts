@@ -48,7 +48,7 @@ export async function makeKeys(
 }
 
 /** The state folder of a host, with the programs it needs. @throws DeployError NOT_AGREED when it is none */
-async function openHost(state: string): Promise<{ readonly layout: Layout; readonly sources: Sources }> {
+export async function openHost(state: string): Promise<{ readonly layout: Layout; readonly sources: Sources }> {
   const file = join(state, DESCRIPTION_FILE);
   if ((await readIfThere(file)) === undefined)
     throw new DeployError('NOT_AGREED', `${state} is no host yet; begin with: yilian host keys`);

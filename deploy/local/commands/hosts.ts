@@ -3,7 +3,7 @@ import { writeWhole } from '@yilian/service';
 import { type Command, Option } from 'commander';
 import { ENGINES, type Engines } from '../engines.ts';
 import { DeployError } from '../errors.ts';
-import type { Session } from './session.ts';
+import { positive, type Session } from './session.ts';
 
 interface KeysOptions {
   readonly description: string;
@@ -12,7 +12,13 @@ interface KeysOptions {
   readonly out?: string;
 }
 
-/** `host keys`, `host agree`. */
+interface RenderCommand {
+  readonly to: string;
+  readonly agreement: string;
+  readonly swarmKey?: string;
+}
+
+/** `host keys`, `host agree`, `host render`; in containers `host prepare`, `host found`. */
 export function addHostCommands(program: Command, session: Session): void {
   const host = program.command('host').description('a federation on several machines; see docs/hosts.md');
 
@@ -49,6 +55,43 @@ export function addHostCommands(program: Command, session: Session): void {
         `SHA-256 ${hashOf(text)}: to be compared by all operators`,
         ...(swarmKey === undefined ? [] : [`${swarmKey}: secret, to be carried to every host in confidence`]),
       ]);
+    });
+
+  host
+    .command('render')
+    .description('write what runs this host: a systemd unit, a compose file, a kustomize base; nothing in it is secret')
+    .requiredOption('--to <folder>', 'where they go')
+    .requiredOption('--agreement <file>', 'what `host agree` made')
+    .option('--swarm-key <file>', 'with Kubo: the secret `host agree` made')
+    .action(async ({ to, agreement, swarmKey }: RenderCommand) => {
+      const { render } = await import('../../hosts/render.ts');
+      const files = await render(session.state, {
+        to: resolve(to),
+        agreement: resolve(agreement),
+        swarmKey: swarmKey === undefined ? undefined : resolve(swarmKey),
+        say: session.note,
+      });
+      session.answer({ files }, files);
+    });
+
+  host
+    .command('prepare')
+    .description('in containers, before the others start: write what they start with')
+    .action(async () => {
+      const { prepareHost } = await import('../../hosts/preparation.ts');
+      await prepareHost(session.state, session.note);
+      session.answer({ prepared: true }, ['prepared']);
+    });
+
+  host
+    .command('found')
+    .description('in containers, when the chains run: join them, and found the federation with the other hosts')
+    .option('--patience <seconds>', 'how long the others may take; 600 when left out', positive)
+    .action(async ({ patience }: { readonly patience?: number }) => {
+      const { foundHost } = await import('../../hosts/preparation.ts');
+      const { note: say, signal } = session;
+      await foundHost(session.state, { say, signal, patienceMs: patience === undefined ? undefined : patience * 1000 });
+      session.answer({ founded: true }, ['founded']);
     });
 }
 
