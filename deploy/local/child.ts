@@ -16,8 +16,10 @@ export interface Program {
   /** Of its configuration: with another one the program has to be started anew. */
   readonly revision?: string;
   readonly logFile: string;
-  /** `line`: prints `{"ready":true,...}` on stdout. A number: accepts connections on that loopback port. */
+  /** `line`: prints `{"ready":true,...}` on stdout. A number: accepts connections on that port. */
   readonly ready: 'line' | number;
+  /** The address of that port; the loopback when left out. */
+  readonly host?: string;
 }
 
 const READY_MS = 60_000;
@@ -58,7 +60,7 @@ export class Child {
 
   /** Waits until it serves. One that does not in time is ended. @throws DeployError PROCESS_FAILED with the place of its log */
   async ready(): Promise<void> {
-    const { name, logFile, ready } = this.program;
+    const { name, logFile, ready, host } = this.program;
     const over = new AbortController();
     const { signal } = over;
     const ended = this.exited.then((why) => {
@@ -70,7 +72,7 @@ export class Child {
     });
     late.catch(() => undefined);
     try {
-      await Promise.race([ready === 'line' ? this.#readyLine() : accepting(ready, signal), ended, late]);
+      await Promise.race([ready === 'line' ? this.#readyLine() : accepting(ready, signal, host), ended, late]);
     } finally {
       over.abort();
     }

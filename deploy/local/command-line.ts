@@ -3,6 +3,7 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addChangeCommands } from './commands/change.ts';
 import { addConsentCommands } from './commands/consent.ts';
 import { addFederationCommands } from './commands/federation.ts';
+import { addHostCommands } from './commands/hosts.ts';
 import { addPeopleCommands } from './commands/people.ts';
 import { addQueryCommands } from './commands/queries.ts';
 import { addRecordCommands } from './commands/records.ts';
@@ -32,6 +33,7 @@ await run(async (signal) => {
   const session = new Session(program, signal);
   addFederationCommands(program, session);
   addChangeCommands(program, session);
+  addHostCommands(program, session);
   addPeopleCommands(program, session);
   addRecordCommands(program, session);
   addConsentCommands(program, session);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { FederationId, MspId, parser, RegionId, ScopeEntry } from '@yilian/protocol';
 import { type Static, Type } from 'typebox';
+import { faultOfHosts, Host } from '../hosts/host.ts';
 import { DeployError } from './errors.ts';
 
 /** The name of the main chain as a network and as a channel. */
@@ -35,7 +36,7 @@ const Authority = object({
   region: Type.Optional(RegionId),
 });
 
-/** A federation to be started on one machine: who takes part, and how many proxies must agree. */
+/** A federation: who takes part, and how many proxies must agree. */
 export const Description = object({
   federation: FederationId,
   /** t of the n proxies of a region must act. */
@@ -45,6 +46,8 @@ export const Description = object({
   /** Of the main chain: by SmartBFT from four on, else by Raft. Default: every authority of at least four, else the first. */
   orderers: Type.Optional(Orderers),
   regions: Type.Array(Region, { minItems: 1, maxItems: 16 }),
+  /** The machines that hold regions and authorities, each of these on one. Left out: this machine holds everything. */
+  hosts: Type.Optional(Type.Array(Host, { minItems: 1, maxItems: 32 })),
   /** When Fabric's orderers cut a block: so long after its first transaction, or when it has so many. */
   block: Type.Optional(
     object({
@@ -102,6 +105,8 @@ function checked(description: Description): Description {
       `${region.region} needs exactly one authority`,
     );
   }
+  const fault = faultOfHosts(description);
+  demand(fault === undefined, fault ?? '');
   return description;
 }
 

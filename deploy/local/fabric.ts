@@ -1,3 +1,4 @@
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Binaries,
@@ -6,13 +7,14 @@ import {
   type Endpoint,
   FabricNetwork,
   type NetworkPlan,
+  type OrdererCertificates,
   type OrganisationPlan,
   type PeerPlan,
   type Renewal,
 } from '@yilian/fabric';
 import type { Program } from './child.ts';
 import { chaincodeOf, contractsOf, FIRST_VERSION, servedVersions } from './contract-versions.ts';
-import { MAIN } from './description.ts';
+import { type Description, MAIN } from './description.ts';
 import { DeployError } from './errors.ts';
 import {
   BFT_ORDERERS,
@@ -28,8 +30,9 @@ import type { Layout } from './layout.ts';
 const REGION_BATCH = { timeoutMs: 10, maxMessages: 200 };
 const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
 const PEER = 'peer0';
+const ordererName = (mspId: string): string => `orderer.${mspId}`;
 
-/** The chains of a federation as Hyperledger Fabric networks, all on this machine. */
+/** The chains of a federation as Hyperledger Fabric networks: what of them is on this machine. */
 export class FabricChains {
   readonly #networks: readonly FabricNetwork[];
   readonly #layout: Layout;
@@ -44,7 +47,7 @@ export class FabricChains {
     const plans: NetworkPlan[] = [];
     // One after the other: an authority of two networks is made once.
     const before = layout.before === undefined ? [] : networksOf(layout.before);
-    for (const described of networksOf(layout.description)) {
+    for (const described of networksOn(layout)) {
       const { orderers = [] } = before.find(({ name }) => name === described.name) ?? {};
       plans.push(await planOf(layout, described, orderers));
     }
@@ -71,13 +74,13 @@ export class FabricChains {
    * Brings the networks whose processes run to life; those that are on the way to another plan wait for {@link reconcile}.
    * @throws FabricError FABRIC_COMMAND FABRIC_NOT_READY
    */
-  async found(signal: AbortSignal): Promise<void> {
+  async found(signal: AbortSignal, patienceMs?: number): Promise<void> {
     const changing = this.#layout.before !== undefined;
     await Promise.all(
       this.#networks
         .filter(({ isFounded }) => !(changing && isFounded))
         .map(async (network) => {
-          await network.found(signal);
+          await network.found(signal, patienceMs);
           await network.ready(signal);
         }),
     );
@@ -161,17 +164,74 @@ function folderOf(layout: Layout, network: string): Promise<string> {
   return layout.folder(network, 'fabric');
 }
 
+/** The networks that have members on this machine. */
+function networksOn(layout: Layout): readonly DescribedNetwork[] {
+  return networksOf(layout.description).filter(({ members }) => members.some((mspId) => layout.holds(mspId)));
+}
+
+/**
+ * Makes the keys of this machine's orderers of the main chain, and gives what the other hosts need of them: their
+ * certificates, by their names.
+ */
+export async function publishOrderers(
+  layout: Layout,
+  binaries: Binaries,
+): Promise<Readonly<Record<string, OrdererCertificates>>> {
+  const main = mainOf(layout.description);
+  const own = (mspIds: readonly string[]) => mspIds.filter((mspId) => layout.holds(mspId));
+  const described = { ...main, members: own(main.members), orderers: own(main.orderers), readers: [] };
+  if (described.members.length === 0) return {};
+  return FabricNetwork.publish(await planOf(layout, described, []), await folderOf(layout, MAIN), binaries);
+}
+
+/** The names of these members' orderers of the main chain. */
+export function ordererNames(description: Description, members: readonly string[]): readonly string[] {
+  return mainOf(description)
+    .orderers.filter((mspId) => members.includes(mspId))
+    .map(ordererName);
+}
+
+/** Makes the main chain's first block of what all hosts told. @throws FabricError FABRIC_COMMAND */
+export async function makeGenesis(layout: Layout, binaries: Binaries): Promise<Uint8Array> {
+  const file = genesisFile(layout);
+  await rm(file, { force: true });
+  await FabricNetwork.prepare(
+    await planOf(layout, mainOf(layout.description), []),
+    await folderOf(layout, MAIN),
+    binaries,
+  );
+  return readFile(file);
+}
+
+/**
+ * Whether a block is the main chain's first by what all hosts told, whoever made it.
+ * @throws FabricError FABRIC_GENESIS naming where it differs first
+ */
+export async function requireGenesis(layout: Layout, binaries: Binaries, block: Uint8Array): Promise<void> {
+  const plan = await planOf(layout, mainOf(layout.description), []);
+  await FabricNetwork.requireGenesis(plan, await folderOf(layout, MAIN), binaries, block);
+}
+
+/** The file of the main chain's first block. */
+export function genesisFile(layout: Layout): string {
+  return layout.path(MAIN, 'fabric', 'genesis.block');
+}
+
+function mainOf(description: Description): DescribedNetwork {
+  const main = networksOf(description).find(({ name }) => name === MAIN);
+  if (main === undefined) throw new Error('every federation has a main chain');
+  return main;
+}
+
 async function planOf(
   layout: Layout,
   { name, members, morePeers, readers, orderers }: DescribedNetwork,
   before: readonly string[],
 ): Promise<NetworkPlan> {
-  const endpoint = (what: string, mspId: string, network = name): Endpoint => ({
-    host: '127.0.0.1',
-    port: layout.port(`${network}/${what}/${mspId}`),
-  });
-  const { chaincode, endorsement } = await layout.trust(name);
-  const contracts = contractsOf(layout.contracts, name);
+  const endpoint = (what: string, mspId: string, network = name): Endpoint =>
+    layout.endpoint(`${network}/${what}/${mspId}`);
+  const { chaincode, endorsement } = layout.contracts(name);
+  const versions = contractsOf(layout.contractVersions, name);
   const peer = (mspId: string, network: string, within = ''): Omit<PeerPlan, 'name'> => ({
     endpoint: endpoint('peer', `${mspId}${within}`, network),
     chaincode: endpoint('peer-chaincode', `${mspId}${within}`, network),
@@ -179,12 +239,13 @@ async function planOf(
   });
   const organisation = async (mspId: string, network: string): Promise<OrganisationPlan> => ({
     mspId,
+    isElsewhere: !layout.holds(mspId),
     authority: await layout.pki.authority(mspId),
     tlsAuthority: await layout.pki.tlsAuthority(mspId),
     contracts: Object.fromEntries(
-      servedVersions(contracts).map((version) => [
+      servedVersions(versions).map((version) => [
         version === FIRST_VERSION ? chaincode : `${chaincode}_${version}`,
-        { host: '127.0.0.1', port: layout.port(contractPort(name, mspId, version)) },
+        layout.endpoint(contractPort(name, mspId, version)),
       ]),
     ),
     peers: [
@@ -201,17 +262,18 @@ async function planOf(
       ...readers.map(async ({ mspId, region }) => ({
         ...(await organisation(mspId, region)),
         reads: true as const,
-        home: join(await folderOf(layout, region), 'organisations', mspId),
+        ...(layout.holds(mspId) && { home: join(await folderOf(layout, region), 'organisations', mspId) }),
       })),
     ]),
     orderers: [...new Set([...orderers, ...before])].map((mspId) => ({
-      name: `orderer.${mspId}`,
+      name: ordererName(mspId),
       mspId,
       endpoint: endpoint('orderer', mspId),
       admin: endpoint('orderer-admin', mspId),
       operations: endpoint('orderer-operations', mspId),
       ...(!orderers.includes(mspId) && { leaves: true as const }),
+      ...(!layout.holds(mspId) && { certificates: layout.ordererElsewhere(ordererName(mspId)) }),
     })),
-    chaincodes: [{ name: chaincode, endorsement, ...contracts }],
+    chaincodes: [{ name: chaincode, endorsement, ...versions }],
   };
 }

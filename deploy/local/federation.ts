@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { trustOthers } from '../hosts/trust.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { DESCRIPTION_FILE, readDescription } from './description.ts';
 import type { Engines } from './engines.ts';
@@ -13,6 +14,16 @@ import type { SupervisorWord } from './supervisor-main.ts';
 
 /** A federation's first state takes about 20 MB. */
 const NEEDED_BYTES = 64 * 1024 * 1024;
+
+/** What a host of several starts with. */
+export interface HostStart {
+  /** The file on which all hosts agreed; needed the first time. */
+  readonly agreement?: string;
+  /** The file of the private swarm's secret, where Kubo keeps sealed bodies; needed the first time. */
+  readonly swarmKey?: string;
+  /** How many seconds other hosts may take to do their part; ten minutes when left out. */
+  readonly patience?: number;
+}
 
 /**
  * Starts the federation of a state folder in the background and waits until it is ready. `description` says who takes
@@ -26,13 +37,14 @@ export async function up(
   onStep?: (step: string) => void,
   signal?: AbortSignal,
   engines: Partial<Engines> = {},
+  host: HostStart = {},
 ): Promise<Layout> {
   if (description !== undefined) await readDescription(description);
   requireUsable(state);
   const before = await running(state);
   if (before !== undefined) throw new DeployError('STATE_BUSY', `this federation runs already (process ${before.pid})`);
   signal?.throwIfAborted();
-  const supervisor = spawnSupervisor(state, description, engines);
+  const supervisor = spawnSupervisor(state, description, engines, host);
   const interrupt = (): void => void supervisor.kill('SIGTERM');
   signal?.addEventListener('abort', interrupt, { once: true });
   try {
@@ -54,19 +66,25 @@ export async function attach(state: string): Promise<Layout> {
   if (now === undefined)
     throw new DeployError('NOT_RUNNING', `no federation runs in ${state}; start one with: yilian up`);
   if (now.state === 'starting') throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
-  return Layout.open(state, await readDescription(join(state, DESCRIPTION_FILE)));
+  const layout = await Layout.open(state, await readDescription(join(state, DESCRIPTION_FILE)));
+  trustOthers(await layout.tlsRootsFile());
+  return layout;
 }
 
 function spawnSupervisor(
   state: string,
   description: string | URL | undefined,
   engines: Partial<Engines>,
+  { agreement, swarmKey, patience }: HostStart,
 ): ChildProcess {
   const { YILIAN_PASSPHRASE: _, ...env } = process.env;
   const script = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
   const options = [
     ...(description === undefined ? [] : ['--description', pathOf(description)]),
     ...Object.entries(engines).flatMap(([kind, engine]) => [`--${kind}`, engine]),
+    ...(agreement === undefined ? [] : ['--agreement', resolve(agreement)]),
+    ...(swarmKey === undefined ? [] : ['--swarm-key', resolve(swarmKey)]),
+    ...(patience === undefined ? [] : ['--patience', `${patience}`]),
   ];
   const log = openSync(join(state, 'supervisor.log'), 'a', 0o600);
   try {

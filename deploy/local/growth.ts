@@ -31,6 +31,17 @@ export async function readBefore(state: string): Promise<Description | undefined
   return (await readIfThere(file)) === undefined ? undefined : readDescription(file);
 }
 
+/**
+ * Refuses for a host of several: what only some of its organisations' keys are here for cannot be changed from here.
+ * @throws DeployError CHANGE_UNSUPPORTED
+ */
+export function requireAlone({ host }: Layout): void {
+  demand(
+    host === undefined,
+    'a federation that is spread over hosts cannot change or renew its nodes while it runs: no host has the keys of all',
+  );
+}
+
 export function forgetBefore(state: string): void {
   rmSync(join(state, BEFORE_FILE), { force: true });
 }

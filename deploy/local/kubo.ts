@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdir, rename, rm } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inPath, writeWhole } from '@yilian/service';
 import type { Program } from './child.ts';
-import { hospitals } from './description.ts';
+import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
 import type { Layout } from './layout.ts';
@@ -39,7 +40,7 @@ interface Node {
   readonly name: string;
   readonly repository: string;
   readonly rpcPort: number;
-  readonly swarmPort: number;
+  readonly swarmListen: string;
   /** Where the other nodes reach it. */
   readonly swarmAddress: string;
 }
@@ -63,7 +64,7 @@ export async function findKubo(env: Readonly<Record<string, string | undefined>>
 }
 
 /**
- * One node for each holder, its repository made the first time. They share a swarm key and know each other's addresses;
+ * One node for each holder of this machine, its repository made the first time. They share a swarm key and know each other's addresses;
  * nobody else can reach them, and they look for nobody.
  * @throws DeployError STATE_DAMAGED PROCESS_FAILED
  */
@@ -72,21 +73,23 @@ export async function kuboNodes(
   { program }: KuboSource,
   say: (line: string) => void,
 ): Promise<Program[]> {
-  const nodes = layout.description.regions.flatMap((region) =>
-    hospitals(region).map(({ mspId }) => nodeOf(layout, region.region, mspId)),
-  );
-  const made = await Promise.all(nodes.map(({ repository }) => initialise(program, repository)));
-  const empty = nodes.filter((_, index) => made[index]).map(({ name }) => name);
-  if (empty.length > 0) say(`${empty.join(', ')}: a new Kubo repository, which holds nothing yet`);
-  const configs = await Promise.all(nodes.map(({ repository }) => readConfig(repository)));
-  const peers = nodes.map(({ swarmAddress }, index) => ({
+  const nodes = nodesOf(layout, layout.regions);
+  const configs = await repositories(nodes, program, say);
+  const own = nodes.map(({ swarmAddress }, index) => ({
     ID: configs[index]?.Identity.PeerID,
+    Addrs: [swarmAddress],
+  }));
+  const elsewhere = nodesOf(
+    layout,
+    layout.description.regions.filter((region) => !layout.regions.includes(region)),
+  ).map(({ name, swarmAddress }) => ({
+    ID: layout.bundleOf(({ kubo }) => kubo[name] !== undefined, name).kubo[name],
     Addrs: [swarmAddress],
   }));
   const swarmKey = `/key/swarm/psk/1.0.0/\n/base16/\n${await readIfThere(await layout.secret('swarm-secret'))}\n`;
   return nodes.map((node, index) => {
     const { name, repository, rpcPort } = node;
-    const settings = settingsOf(node, peers.toSpliced(index, 1));
+    const settings = settingsOf(node, [...own.toSpliced(index, 1), ...elsewhere]);
     writeWhole(join(repository, 'swarm.key'), swarmKey);
     writeWhole(join(repository, 'config'), JSON.stringify(merged(configs[index] ?? {}, settings), null, 2));
     return {
@@ -100,16 +103,48 @@ export async function kuboNodes(
   });
 }
 
+/** The peer ids of this machine's nodes, by their names; their repositories are made the first time. */
+export async function kuboPeers(layout: Layout, { program }: KuboSource): Promise<Readonly<Record<string, string>>> {
+  const nodes = nodesOf(layout, layout.regions);
+  const configs = await repositories(nodes, program, () => undefined);
+  return Object.fromEntries(nodes.map(({ name }, index) => [name, configs[index]?.Identity.PeerID ?? '']));
+}
+
+async function repositories(
+  nodes: readonly Node[],
+  program: string,
+  say: (line: string) => void,
+): Promise<readonly Config[]> {
+  const made = await Promise.all(nodes.map(({ repository }) => initialise(program, repository)));
+  const empty = nodes.filter((_, index) => made[index]).map(({ name }) => name);
+  if (empty.length > 0) say(`${empty.join(', ')}: a new Kubo repository, which holds nothing yet`);
+  return Promise.all(nodes.map(({ repository }) => readConfig(repository)));
+}
+
+function nodesOf(layout: Layout, regions: readonly RegionDescription[]): readonly Node[] {
+  return regions.flatMap((region) => hospitals(region).map(({ mspId }) => nodeOf(layout, region.region, mspId)));
+}
+
+/** The names of a region's nodes. */
+export function kuboNames(region: RegionDescription): readonly string[] {
+  return hospitals(region).map(({ mspId }) => nameOf(region.region, mspId));
+}
+
+function nameOf(region: string, mspId: string): string {
+  return `${region}/kubo/${mspId}`;
+}
+
 function nodeOf(layout: Layout, region: string, mspId: string): Node {
-  const name = `${region}/kubo/${mspId}`;
+  const name = nameOf(region, mspId);
   const swarm = `${region}/swarm/${mspId}`;
-  const [host, port] = layout.address(swarm).split(':');
+  const [host = '', port] = layout.address(swarm).split(':');
+  const { listen = host } = layout.endpoint(swarm);
   return {
     name,
     repository: layout.path(name),
     rpcPort: layout.port(name),
-    swarmPort: layout.port(swarm),
-    swarmAddress: `/ip4/${host}/tcp/${port}`,
+    swarmListen: `/ip4/${listen}/tcp/${layout.port(swarm)}`,
+    swarmAddress: `/${isIP(host) ? 'ip4' : 'dns4'}/${host}/tcp/${port}`,
   };
 }
 
@@ -151,12 +186,12 @@ function environment(repository: string): Readonly<Record<string, string>> {
 }
 
 /** The vault's README says what those of the datastore are for; all the rest is to meet nobody but the peers. */
-function settingsOf({ rpcPort, swarmPort }: Node, peers: readonly unknown[]): Record<string, unknown> {
+function settingsOf({ rpcPort, swarmListen }: Node, peers: readonly unknown[]): Record<string, unknown> {
   return {
     Addresses: {
       API: `/ip4/127.0.0.1/tcp/${rpcPort}`,
       Gateway: [],
-      Swarm: [`/ip4/127.0.0.1/tcp/${swarmPort}`],
+      Swarm: [swarmListen],
       Announce: [],
       AppendAnnounce: [],
       NoAnnounce: [],

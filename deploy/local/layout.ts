@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { Endpoint, OrdererCertificates } from '@yilian/fabric';
 import type { ConnectOptions } from '@yilian/ledger';
 import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
-import { freePorts, writeWhole } from '@yilian/service';
+import { freePorts, type ServerTlsFiles, writeWhole } from '@yilian/service';
+import { type Agreement, parseAgreement } from '../hosts/bundle.ts';
+import { type Host, hostOf, membersOn, placesOf } from '../hosts/host.ts';
 import { type ContractVersions, chaincodeOf, readContractVersions } from './contract-versions.ts';
 import {
   authorityOf,
@@ -16,11 +20,12 @@ import {
   type RegionDescription,
 } from './description.ts';
 import { type Engines, readEngines } from './engines.ts';
+import { DeployError } from './errors.ts';
 import { fabricPorts } from './fabric-networks.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
 import type { HolderConfig } from './holder.ts';
-import { type CredentialFiles, Pki } from './pki.ts';
-import { services } from './services.ts';
+import { type CredentialFiles, EMBEDDED, Pki } from './pki.ts';
+import { type ServicePlace, services } from './services.ts';
 
 const GENESIS_FILE = 'genesis.json';
 
@@ -55,15 +60,51 @@ export interface LedgerAccess {
 
 /** Configuration of `vault-main.ts`. */
 export interface VaultConfig {
-  readonly holders: readonly (HolderConfig & { readonly port: number })[];
+  readonly holders: readonly (HolderConfig & Listening)[];
+}
+
+/** Where a service listens, and what it shows there where others reach it over a network. */
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: ServerTlsFiles;
 }
 
 /** Where a service listens, and, when something stands in front of it, the port that others are told. */
 type Port = number | { readonly listen: number; readonly public: number };
 
+/** Where something listens here, and where others reach it. */
+interface Listener {
+  readonly listen: string;
+  readonly port: number;
+  readonly address: string;
+  readonly publicPort: number;
+  /** Who shows a TLS certificate there. */
+  readonly tls?: string;
+}
+
+interface LayoutParts {
+  readonly state: string;
+  readonly description: Description;
+  readonly before: Description | undefined;
+  readonly engines: Engines;
+  readonly contractVersions: ContractVersions;
+  readonly listeners: ReadonlyMap<string, Listener>;
+  readonly host: Host | undefined;
+  readonly agreement: Agreement | undefined;
+}
+
+const LOOPBACK = '127.0.0.1';
+/** In the state folder of a host: which it is, and what it agreed on with the others. */
+export const HOST_FILE = 'host.json';
+export const AGREEMENT_FILE = 'agreement.json';
+/** Ports of hosts are the same whatever runs on them. */
+const ALL_ENGINES = { engine: 'fabric', vault: 'kubo' } as const;
+
 /**
- * Where everything of one local federation lies: folders, ports (chosen the first time, kept from then on, because
- * relays' addresses are registered on the main chain), credentials and trust roots.
+ * Where everything of a federation lies on this machine: folders, ports, credentials and trust roots. On one machine
+ * that holds everything, ports are chosen the first time and kept from then on, because relays' addresses are registered
+ * on the main chain. A host of several holds what the description puts on it, and everything's place follows from that.
  */
 export class Layout {
   readonly state: string;
@@ -71,65 +112,191 @@ export class Layout {
   /** What it was described as before a change that has begun and not ended. */
   readonly before: Description | undefined;
   readonly engines: Engines;
-  readonly contracts: ContractVersions;
+  readonly contractVersions: ContractVersions;
   readonly pki: Pki;
-  readonly #ports: ReadonlyMap<string, Port>;
+  /** Which of the description's hosts this is; none where one machine holds everything. */
+  readonly host: Host | undefined;
+  readonly agreement: Agreement | undefined;
+  readonly #listeners: ReadonlyMap<string, Listener>;
 
-  private constructor(
-    state: string,
-    description: Description,
-    before: Description | undefined,
-    engines: Engines,
-    contracts: ContractVersions,
-    ports: ReadonlyMap<string, Port>,
-  ) {
+  private constructor({
+    state,
+    description,
+    before,
+    engines,
+    contractVersions,
+    listeners,
+    host,
+    agreement,
+  }: LayoutParts) {
     this.state = state;
     this.description = description;
     this.before = before;
     this.engines = engines;
-    this.contracts = contracts;
-    this.pki = new Pki(join(state, 'pki'));
-    this.#ports = ports;
+    this.contractVersions = contractVersions;
+    this.host = host;
+    this.agreement = agreement;
+    const organisation = host === undefined ? EMBEDDED : undefined;
+    this.pki = new Pki(join(state, 'pki'), organisation, (mspId) => this.#elsewhere(mspId));
+    this.#listeners = listeners;
   }
 
+  /** @throws DeployError STATE_DAMAGED; USAGE when the description has hosts and this state is none of them */
   static async open(state: string, description: Description, before?: Description): Promise<Layout> {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
     const engines = await readEngines(state);
-    const contracts = await readContractVersions(state);
+    const contractVersions = await readContractVersions(state);
+    if (description.hosts !== undefined) return Layout.#ofHost(state, description, engines, contractVersions);
     const file = join(state, 'ports.json');
     const ports = new Map(Object.entries(((await readJsonIfThere(file)) ?? {}) as Record<string, Port>));
-    const missing = portNames(description, engines, contracts).filter((name) => !ports.has(name));
+    const missing = portNames(description, engines, contractVersions).filter((name) => !ports.has(name));
     const free = await freePorts(missing.length);
     for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
     if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
-    return new Layout(state, description, before, engines, contracts, ports);
+    const listeners = new Map(
+      [...ports].map(([name, port]) => {
+        const [own, others] = typeof port === 'number' ? [port, port] : [port.listen, port.public];
+        return [name, { listen: LOOPBACK, port: own, address: LOOPBACK, publicPort: others }];
+      }),
+    );
+    return new Layout({
+      state,
+      description,
+      before,
+      engines,
+      contractVersions,
+      listeners,
+      host: undefined,
+      agreement: undefined,
+    });
   }
 
-  /** The names of everything that listens. */
+  static async #ofHost(
+    state: string,
+    description: Description,
+    engines: Engines,
+    contractVersions: ContractVersions,
+  ): Promise<Layout> {
+    const kept = (await readJsonIfThere(join(state, HOST_FILE))) as { readonly name: string } | undefined;
+    const host = description.hosts?.find(({ name }) => name === kept?.name);
+    if (host === undefined)
+      throw new DeployError('USAGE', `the description names hosts; say which one this is with: yilian host keys`);
+    const agreement = await readIfThere(join(state, AGREEMENT_FILE));
+    const listeners = new Map(
+      [...placesOf(description, portNames(description, ALL_ENGINES, {}))].map(([name, place]) => [
+        name,
+        { ...place, publicPort: place.port, ...(place.isWeb && { tls: place.owner }) },
+      ]),
+    );
+    return new Layout({
+      state,
+      description,
+      before: undefined,
+      engines,
+      contractVersions,
+      listeners,
+      host,
+      agreement: agreement === undefined ? undefined : parseAgreement(agreement),
+    });
+  }
+
+  /** The same machine, knowing what the hosts agreed on. */
+  knowing(agreement: Agreement): Layout {
+    const { state, description, before, engines, contractVersions, host } = this;
+    const listeners = this.#listeners;
+    return new Layout({ state, description, before, engines, contractVersions, host, agreement, listeners });
+  }
+
+  /** Whether a member's keys and processes are on this machine. */
+  holds(mspId: string): boolean {
+    return this.host === undefined || membersOn(this.description, this.host).includes(mspId);
+  }
+
+  /** The regions of this machine. */
+  get regions(): readonly RegionDescription[] {
+    return this.description.regions.filter((region) => this.holds(commission(region).mspId));
+  }
+
+  /** The authorities of this machine. */
+  get authorities(): Description['authorities'] {
+    return this.description.authorities.filter(({ mspId }) => this.holds(mspId));
+  }
+
+  /** What of the federation's services runs on this machine. */
+  get services(): readonly ServicePlace[] {
+    return services(this.description).filter(({ organisation }) => this.holds(organisation));
+  }
+
+  /** Roots of a member on another host. @throws DeployError NOT_AGREED */
+  #elsewhere(mspId: string) {
+    if (this.holds(mspId)) return undefined;
+    const bundle = this.bundleOf(({ organisations }) => organisations[mspId] !== undefined, mspId);
+    const { root, tlsRoot } = bundle.organisations[mspId] ?? { root: '', tlsRoot: '' };
+    return { host: bundle.host, root, tlsRoot };
+  }
+
+  /** The bundle of another host that has something. @throws DeployError NOT_AGREED */
+  bundleOf(has: (bundle: Agreement['bundles'][number]) => boolean, what: string): Agreement['bundles'][number] {
+    const found = this.agreement?.bundles.find(has);
+    if (found === undefined)
+      throw new DeployError(
+        'NOT_AGREED',
+        `nothing is known of ${what} before the hosts agreed; see: yilian host agree`,
+      );
+    return found;
+  }
+
+  /** The names of everything that listens on this machine. */
   get listeners(): readonly string[] {
-    return portNames(this.description, this.engines, this.contracts);
+    const names = portNames(this.description, this.engines, this.contractVersions);
+    return names.filter((name) => this.host === undefined || hostOf(this.description, name) === this.host);
   }
 
   /** Where it listens. */
   port(name: string): number {
-    const port = this.#port(name);
-    return typeof port === 'number' ? port : port.listen;
+    return this.#listener(name).port;
   }
 
   /** Where others reach it. */
   address(name: string): string {
-    const port = this.#port(name);
-    return `127.0.0.1:${typeof port === 'number' ? port : port.public}`;
+    const { address, publicPort } = this.#listener(name);
+    return `${address}:${publicPort}`;
   }
 
   url(name: string): string {
-    return `http://${this.address(name)}`;
+    return `http${this.#listener(name).tls === undefined ? '' : 's'}://${this.address(name)}`;
   }
 
-  #port(name: string): Port {
-    const port = this.#ports.get(name);
-    if (port === undefined) throw new Error(`no port is laid out for ${name}`);
-    return port;
+  /** Where it is reached, and the interface it listens on where that is another. */
+  endpoint(name: string): Endpoint {
+    const { listen, port, address } = this.#listener(name);
+    return { host: address, port, ...(listen !== address && { listen }) };
+  }
+
+  /** Where a service of this machine listens; its TLS certificate is issued the first time. */
+  async listening(name: string): Promise<Listening> {
+    const { listen, port, address, tls } = this.#listener(name);
+    if (tls === undefined) return { host: listen, port };
+    const service = name.split('/').slice(0, 2).join('-');
+    const { certificateFile, privateKeyFile } = await this.pki.tlsCredential(tls, service, address);
+    return { host: listen, port, tls: { certificateFile, privateKeyFile } };
+  }
+
+  /** The file of the TLS roots of all members, by which services of other hosts are known; none on one machine. */
+  async tlsRootsFile(): Promise<string | undefined> {
+    if (this.host === undefined) return undefined;
+    const { authorities, regions } = this.description;
+    const members = [...authorities, ...regions.flatMap(({ organisations }) => organisations)];
+    const roots = await Promise.all(members.map(async ({ mspId }) => (await this.pki.tlsAuthority(mspId)).rootPem));
+    const file = this.path('tls-roots.pem');
+    writeWhole(file, roots.join(''));
+    return file;
+  }
+
+  #listener(name: string): Listener {
+    const listener = this.#listeners.get(name);
+    if (listener === undefined) throw new Error(`no port is laid out for ${name}`);
+    return listener;
   }
 
   path(...parts: string[]): string {
@@ -155,10 +322,14 @@ export class Layout {
     if (this.engines.engine === 'embedded')
       return { address: this.address(region === undefined ? `${network}/chain` : `${region}/main-view`) };
     const peerMspId = region === undefined ? mspId : commission(this.region(region)).mspId;
+    const name = `${region ?? network}/peer/${peerMspId}`;
+    const rootsFile = await this.pki.tlsRootsFile(peerMspId);
+    // RFC 6066 has no addresses as server names.
+    const serverName = isIP(this.#listener(name).address) ? 'localhost' : this.#listener(name).address;
     return {
-      address: this.address(`${region ?? network}/peer/${peerMspId}`),
+      address: this.address(name),
       ...(peerMspId !== mspId && { peerMspId }),
-      tls: { rootsFile: await this.pki.tlsRootsFile(peerMspId), serverName: 'localhost' },
+      tls: { rootsFile, serverName },
     };
   }
 
@@ -183,17 +354,23 @@ export class Layout {
     });
   }
 
+  /** What a network's contracts are called, and who endorses them. */
+  contracts(network: string): { readonly chaincode: string; readonly endorsement: string } {
+    const { members, quorum } = this.#network(network);
+    const chaincode = chaincodeOf(network);
+    return { chaincode, endorsement: outOf(quorum, members, 'peer') };
+  }
+
   /** Trust roots, version 1, of a region or of the main chain. */
   async trust(network: string): Promise<Trust> {
-    const { members, quorum, attesters, attestationQuorum } = this.#network(network);
+    const { members, attesters, attestationQuorum } = this.#network(network);
     const organisations: Organisation[] = [];
     for (const mspId of members) organisations.push({ mspId, roots: [(await this.pki.authority(mspId)).rootPem] });
     return {
       network,
       channel: network,
-      chaincode: chaincodeOf(network),
+      ...this.contracts(network),
       version: 1,
-      endorsement: outOf(quorum, members, 'peer'),
       attestation: outOf(attestationQuorum, attesters, 'client'),
       attesters: { [ROLE_ATTRIBUTE]: 'proxy' },
       organisations,
@@ -276,7 +453,7 @@ export class Layout {
           this.engines.vault === 'kubo'
             ? { kubo: this.url(`${region.region}/kubo/${mspId}`) }
             : { folder: await this.folder(region.region, 'vault', mspId) },
-        port: this.port(`${region.region}/vault/${mspId}`),
+        ...(await this.listening(`${region.region}/vault/${mspId}`)),
         others: this.holders(region).filter((url) => url !== own),
       });
     }
@@ -318,6 +495,20 @@ export class Layout {
     const found = this.description.regions.find(({ region }) => region === name);
     if (found === undefined) throw new Error(`no region ${name} in the description`);
     return found;
+  }
+
+  /** The certificates of an orderer on another host. @throws DeployError NOT_AGREED */
+  ordererElsewhere(name: string): OrdererCertificates {
+    const { orderers } = this.bundleOf((bundle) => bundle.orderers[name] !== undefined, name);
+    return orderers[name] ?? { identity: '', tls: '' };
+  }
+
+  /** The certificate of a region's relay, wherever it runs. */
+  async relayCertificate(region: RegionDescription): Promise<string> {
+    const { mspId } = commission(region);
+    if (this.holds(mspId)) return (await this.credential(mspId, 'relay')).certificate;
+    const { relays } = this.bundleOf((bundle) => bundle.relays[region.region] !== undefined, region.region);
+    return relays[region.region] ?? '';
   }
 
   /** The identity a region's relay has on its own chain and on the main chain. */

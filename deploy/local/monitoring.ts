@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { hospitals } from './description.ts';
 import { networksOf } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
-import { type ServicePlace, services } from './services.ts';
+import type { ServicePlace } from './services.ts';
 
 /** Alarms about what {@link prometheus} collects. */
 export const ALERTS = fileURLToPath(new URL('../monitoring/alerts.yml', import.meta.url));
@@ -14,8 +14,11 @@ interface Target extends Omit<ServicePlace, 'kind'> {
   readonly job: string;
 }
 
-/** Configuration of Prometheus for everything of a federation that tells its figures: YAML, spelled as JSON. */
-export function prometheus(layout: Layout): string {
+/**
+ * Configuration of Prometheus for everything on this machine that tells its figures: YAML, spelled as JSON.
+ * @param tlsRootsFile by which services are known that speak TLS
+ */
+export function prometheus(layout: Layout, tlsRootsFile?: string): string {
   const jobs = Map.groupBy(targets(layout), ({ job }) => job);
   return JSON.stringify(
     {
@@ -24,6 +27,10 @@ export function prometheus(layout: Layout): string {
       scrape_configs: [...jobs].map(([job, scraped]) => ({
         job_name: job,
         ...(PATHS[job] !== undefined && { metrics_path: PATHS[job] }),
+        ...(scraped.some(({ name }) => layout.url(name).startsWith('https:')) && {
+          scheme: 'https',
+          tls_config: { ca_file: tlsRootsFile },
+        }),
         static_configs: scraped.map(({ name, network, organisation }) => ({
           targets: [layout.address(name)],
           labels: { network, organisation },
@@ -35,15 +42,18 @@ export function prometheus(layout: Layout): string {
   );
 }
 
-function targets({ description, engines }: Layout): Target[] {
+function targets(layout: Layout): Target[] {
+  const { description, engines, services } = layout;
   const fabric = engines.engine === 'fabric' ? networksOf(description) : [];
-  const kubos = engines.vault === 'kubo' ? description.regions : [];
+  const kubos = engines.vault === 'kubo' ? layout.regions : [];
   return [
-    ...services(description).map(({ kind, ...place }) => ({ job: kind, ...place })),
-    ...fabric.flatMap(({ name: network, members, orderers }) => [
-      ...orderers.map((mspId) => nodeOf('orderer', network, mspId)),
-      ...members.map((mspId) => nodeOf('peer', network, mspId)),
-    ]),
+    ...services.map(({ kind, ...place }) => ({ job: kind, ...place })),
+    ...fabric
+      .flatMap(({ name: network, members, orderers }) => [
+        ...orderers.map((mspId) => nodeOf('orderer', network, mspId)),
+        ...members.map((mspId) => nodeOf('peer', network, mspId)),
+      ])
+      .filter(({ organisation }) => layout.holds(organisation)),
     ...kubos.flatMap((region) =>
       hospitals(region).map(({ mspId }) => ({
         job: 'kubo',

@@ -8,10 +8,13 @@ import {
   restoreAuthority,
 } from '@yilian/ledger';
 import { writeWhole } from '@yilian/service';
+import { DeployError } from './errors.ts';
 import { readIfThere } from './files.ts';
 
 /** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
-const ORGANISATION = 'embedded';
+export const EMBEDDED = 'embedded';
+/** What a service calls itself on its own host. */
+const LOCAL_NAME = 'localhost';
 
 /** Paths of a credential's PEM files; the key's is readable by its owner only. */
 export interface CredentialFiles {
@@ -19,15 +22,25 @@ export interface CredentialFiles {
   readonly privateKeyFile: string;
 }
 
+/** Roots of an organisation whose keys are on another host; nothing when they are here. Throws when they are not known yet. */
+export type Elsewhere = (
+  mspId: string,
+) => { readonly host: string; readonly root: string; readonly tlsRoot: string } | undefined;
+
 /** The certificate authorities of all organisations and what they issued, in one folder. */
 export class Pki {
   readonly #folder: string;
+  readonly #organisation: string | undefined;
+  readonly #elsewhere: Elsewhere;
 
-  constructor(folder: string) {
+  /** `organisation`: what certificates say instead of the MSP id. */
+  constructor(folder: string, organisation?: string, elsewhere: Elsewhere = () => undefined) {
     this.#folder = folder;
+    this.#organisation = organisation;
+    this.#elsewhere = elsewhere;
   }
 
-  /** The organisation's authority, created the first time. */
+  /** The organisation's authority, created the first time. One on another host has a root and issues nothing. */
   authority(mspId: string): Promise<Authority> {
     return this.#authority(mspId, 'ca.json');
   }
@@ -44,22 +57,41 @@ export class Pki {
     return file;
   }
 
-  async #authority(mspId: string, name: string): Promise<Authority> {
+  async #authority(mspId: string, name: 'ca.json' | 'tls-ca.json'): Promise<Authority> {
+    const elsewhere = this.#elsewhere(mspId);
+    if (elsewhere !== undefined)
+      return rootOnly(mspId, elsewhere.host, name === 'ca.json' ? elsewhere.root : elsewhere.tlsRoot);
     const file = join(this.#folder, mspId, name);
     const stored = await readIfThere(file);
     if (stored !== undefined) return restoreAuthority(JSON.parse(stored) as AuthorityRecord);
-    const authority = createAuthority({ mspId, organisation: ORGANISATION });
+    const organisation = this.#organisation;
+    const authority = createAuthority({ mspId, ...(organisation !== undefined && { organisation }) });
     writeWhole(file, JSON.stringify(authority.record()));
     return authority;
   }
 
   /** The credential of this name, issued the first time. */
-  async credential(mspId: string, name: string, issue: IssueOptions): Promise<Credential & CredentialFiles> {
+  credential(mspId: string, name: string, issue: IssueOptions): Promise<Credential & CredentialFiles> {
+    return this.#credential(mspId, name, issue, () => this.authority(mspId));
+  }
+
+  /** The TLS certificate of a service, for whoever reaches it at this address. */
+  tlsCredential(mspId: string, service: string, host: string): Promise<Credential & CredentialFiles> {
+    const issue: IssueOptions = { commonName: `${service}.${mspId}`, role: 'client', hosts: [host, LOCAL_NAME] };
+    return this.#credential(mspId, `${service}.tls`, issue, () => this.tlsAuthority(mspId));
+  }
+
+  async #credential(
+    mspId: string,
+    name: string,
+    issue: IssueOptions,
+    authority: () => Promise<Authority>,
+  ): Promise<Credential & CredentialFiles> {
     const files = this.files(mspId, name);
     const certificate = await readIfThere(files.certificateFile);
     const privateKey = await readIfThere(files.privateKeyFile);
     if (certificate !== undefined && privateKey !== undefined) return { certificate, privateKey, ...files };
-    const issued = (await this.authority(mspId)).issue(issue);
+    const issued = (await authority()).issue(issue);
     writeWhole(files.privateKeyFile, issued.privateKey);
     writeWhole(files.certificateFile, issued.certificate);
     return { ...issued, ...files };
@@ -69,4 +101,21 @@ export class Pki {
     const base = join(this.#folder, mspId, name);
     return { certificateFile: `${base}.cert.pem`, privateKeyFile: `${base}.key.pem` };
   }
+}
+
+/** What is known here of an authority whose key is on another host. */
+function rootOnly(mspId: string, host: string, rootPem: string): Authority {
+  const refuse = (): never => {
+    throw new DeployError('ELSEWHERE', `the keys of ${mspId} are on ${host}`);
+  };
+  return {
+    mspId,
+    rootPem,
+    intermediates: [],
+    issue: refuse,
+    intermediate: refuse,
+    revoke: refuse,
+    crl: refuse,
+    record: refuse,
+  };
 }

@@ -35,12 +35,14 @@ export async function programs(
   fabric: FabricChains | undefined,
   say: (line: string) => void,
 ): Promise<Stages> {
-  const { regions, authorities } = layout.description;
+  const { regions, authorities } = layout;
+  const roots = await layout.tlsRootsFile();
   const node = (name: string, script: string, configFile: string): Program => ({
     name,
     command: process.execPath,
     args: [script, configFile],
     revision: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
+    ...(roots !== undefined && { env: { NODE_EXTRA_CA_CERTS: roots } }),
     logFile: layout.logFile(name),
     ready: 'line',
   });
@@ -103,8 +105,12 @@ export async function programs(
       ),
     ),
   );
-  writeWhole(layout.path('prometheus.yml'), prometheus(layout));
-  const pseudonyms = node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout));
+  writeWhole(layout.path('prometheus.yml'), prometheus(layout, roots));
+  const [first] = layout.description.authorities;
+  const pseudonyms =
+    first !== undefined && layout.holds(first.mspId)
+      ? [node('pseudonyms', packaged('@yilian/pseudonyms'), await pseudonymConfig(layout, first.mspId))]
+      : [];
   return {
     first: [
       ...(await redisServers(layout, redis)),
@@ -113,14 +119,14 @@ export async function programs(
       ...(fabric?.programs() ?? []),
     ],
     whileFounding: [...views, ...vaults],
-    founded: [attesters, [...relays, pseudonyms], proxies],
+    founded: [attesters, [...relays, ...pseudonyms], proxies],
   };
 }
 
 async function redisServers(layout: Layout, redis: RedisSource): Promise<Program[]> {
   if (redis.kind === 'url') return [];
   return Promise.all(
-    layout.description.regions.map(async ({ region }) => {
+    layout.regions.map(async ({ region }) => {
       const name = `${region}/redis`;
       const port = layout.port(name);
       return {
@@ -149,8 +155,7 @@ async function proxyConfig(layout: Layout, network: string, mspId: string, name:
     privateKeyFile,
     ledger: await layout.ledger(network, mspId),
     folder: await layout.folder(name),
-    host: '127.0.0.1',
-    port: layout.port(name),
+    ...(await layout.listening(name)),
     publicUrl: layout.url(name),
   };
 }
@@ -163,8 +168,7 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
     region: region.region,
     redisUrl: redis,
     requireDurableRedis: layout.engines.engine === 'fabric',
-    host: '127.0.0.1',
-    port: layout.port(name),
+    ...(await layout.listening(name)),
     publicUrl: layout.url(name),
     identity: { mspId: own.mspId, certificateFile: own.certificateFile, privateKeyFile: own.privateKeyFile },
     regional: { ...(await layout.ledger(region.region, own.mspId)), channel: region.region },
@@ -185,16 +189,13 @@ async function relayConfig(layout: Layout, region: RegionDescription, redis: str
   };
 }
 
-async function pseudonymConfig(layout: Layout): Promise<string> {
-  const [authority] = layout.description.authorities;
-  const mspId = authority?.mspId ?? '';
+async function pseudonymConfig(layout: Layout, mspId: string): Promise<string> {
   const { certificateFile, privateKeyFile } = await layout.credential(mspId, 'relay');
   const { address, tls } = await layout.ledger(MAIN, mspId);
   return layout.write('pseudonyms.json', {
     federation: layout.description.federation,
     folder: await layout.folder('pseudonyms'),
-    host: '127.0.0.1',
-    port: layout.port('pseudonyms'),
+    ...(await layout.listening('pseudonyms')),
     main: {
       address,
       ...(tls && { tlsRootsFile: tls.rootsFile }),

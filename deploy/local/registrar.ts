@@ -11,7 +11,7 @@ const OVERLAP_MS = 30 * 24 * 3_600_000;
 const NOTICE_MS = 15_000;
 const MAX_TRUSTS = 4;
 
-/** The administrators of all authorities, and what they agree on about the main chain's registry. */
+/** The administrators of this machine's authorities, and what they agree on about the main chain's registry. */
 export class Registrar implements Disposable {
   readonly #layout: Layout;
   readonly #connections: ReadonlyMap<string, Connection>;
@@ -23,7 +23,8 @@ export class Registrar implements Disposable {
 
   static async open(layout: Layout, { authorities }: Description = layout.description): Promise<Registrar> {
     const connections = new Map<string, Connection>();
-    for (const { mspId } of authorities) connections.set(mspId, await administrator(layout, MAIN, mspId));
+    for (const { mspId } of authorities.filter((authority) => layout.holds(authority.mspId)))
+      connections.set(mspId, await administrator(layout, MAIN, mspId));
     return new Registrar(layout, connections);
   }
 
@@ -32,12 +33,17 @@ export class Registrar implements Disposable {
     return this.#chains()[0] ?? unknown();
   }
 
-  /** A majority of those whose voice counts now approves of a change. */
-  async approve(change: Change): Promise<void> {
+  /** A majority of those whose voice counts now approves of a change, as far as they are here; says whether it is in force. */
+  async approve(change: Change): Promise<boolean> {
     const [trust] = (await this.chain.foundation()).main;
     const voters = (trust?.organisations ?? []).map(({ mspId }) => mspId);
     const majority = Math.floor(voters.length / 2) + 1;
-    for (const chain of this.#chains(voters).slice(0, majority)) await chain.approve(change);
+    for (const chain of this.#chains(voters).slice(0, majority)) {
+      const { result } = await chain.approve(change);
+      const { applied } = JSON.parse(new TextDecoder().decode(result)) as { readonly applied: boolean };
+      if (applied) return true;
+    }
+    return false;
   }
 
   /** Brings a region's entry to what the layout says, its trust roots with an overlap; says whether there was anything to do. */
@@ -104,14 +110,14 @@ export async function administrator(layout: Layout, network: string, mspId: stri
 /** A region as it is entered the first time. */
 export async function regionEntry(layout: Layout, name: string): Promise<RegionEntry> {
   const region = layout.region(name);
-  const { own } = await layout.relayIdentities(region);
+  const certificate = await layout.relayCertificate(region);
   return {
     federation: layout.description.federation,
     region: name,
     name: region.name,
     version: 1,
     trusts: [await layout.trust(name)],
-    relays: [{ url: layout.url(`${name}/relay`), certificate: own.certificate }],
+    relays: [{ url: layout.url(`${name}/relay`), certificate }],
     holders: [...layout.holders(region)],
     frozen: false,
   };

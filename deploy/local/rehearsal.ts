@@ -6,7 +6,7 @@ import { type ContractVersion, upgraded, writeContractVersions } from './contrac
 import { DESCRIPTION_FILE, type Description } from './description.ts';
 import { FabricChains } from './fabric.ts';
 import { consentLine, networksOf, requireNetwork } from './fabric-networks.ts';
-import { requireGrowth } from './growth.ts';
+import { requireAlone, requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
 import { Registrar } from './registrar.ts';
 
@@ -20,6 +20,7 @@ export async function rehearseChange(
   after: Description,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  requireAlone(live);
   requireGrowth(live.description, after);
   await using copy = await copied(live);
   const layout = await Layout.open(copy.path, after, live.description);
@@ -36,20 +37,22 @@ export async function rehearseUpgrade(
   next: ContractVersion,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  requireAlone(live);
   requireNetwork(live.description, network);
   await using copy = await copied(live);
-  writeContractVersions(copy.path, upgraded(live.contracts, network, next));
+  writeContractVersions(copy.path, upgraded(live.contractVersions, network, next));
   const chains = await FabricChains.prepare(await Layout.open(copy.path, live.description), await findBinaries());
   const { steps, consents } = await chains.upgrade(network, { dryRun: true, signal });
   return [...steps, ...consents.map(consentLine)];
 }
 
-/** What a renewal would do. @throws FabricError */
+/** What a renewal would do. @throws DeployError CHANGE_UNSUPPORTED; FabricError */
 export async function rehearseRenewal(
   live: Layout,
   withinDays: number,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  requireAlone(live);
   await using copy = await copied(live);
   const layout = await Layout.open(copy.path, live.description);
   const chains = await FabricChains.prepare(layout, await findBinaries(), { evenExpired: true });
@@ -58,10 +61,10 @@ export async function rehearseRenewal(
 }
 
 /** Identities, ports and configurations of a state, without what its processes keep. */
-async function copied({ state, description, contracts }: Layout) {
+async function copied({ state, description, contractVersions }: Layout) {
   const copy = await mkdtempDisposable(join(tmpdir(), 'yilian-rehearsal-'));
   const parts = ['pki', 'ports.json', 'engines.json', 'genesis.json', DESCRIPTION_FILE];
-  if (Object.keys(contracts).length > 0) writeContractVersions(copy.path, contracts);
+  if (Object.keys(contractVersions).length > 0) writeContractVersions(copy.path, contractVersions);
   const networks = networksOf(description).map(({ name }) => join(name, 'fabric'));
   const filter = (source: string): boolean => basename(source) !== 'data';
   for (const part of [...parts, ...networks])

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeWhole } from '@yilian/service';
+import { adopt } from '../hosts/ceremony.ts';
+import { trustOthers } from '../hosts/trust.ts';
 import { forget } from './control.ts';
-import { DESCRIPTION_FILE, readDescription } from './description.ts';
+import { DESCRIPTION_FILE, type Description, readDescription } from './description.ts';
 import { type Engines, parseEngines, rememberEngines, requireSameEngines } from './engines.ts';
 import { DeployError, told } from './errors.ts';
 import { FileLock } from './file-lock.ts';
@@ -21,16 +23,35 @@ export type SupervisorWord =
 
 const DEFAULT = new URL('./federation.json', import.meta.url);
 
-const USAGE = 'STATE-FOLDER [--description FILE] [--engine ENGINE] [--vault ENGINE]';
+const USAGE = `STATE-FOLDER [--description FILE] [--engine ENGINE] [--vault ENGINE]
+  [--agreement FILE] [--swarm-key FILE] [--patience SECONDS]`;
+
+/** What only a host of several is told. */
+interface HostOptions {
+  readonly agreement?: string | undefined;
+  readonly 'swarm-key'?: string | undefined;
+  /** Seconds. */
+  readonly patience?: string | undefined;
+}
 
 /** `node supervisor-main.ts` with {@link USAGE}: holds the state's lock as long as it lives. */
-async function main(state: string, given: string | undefined, engines: Partial<Engines>): Promise<void> {
+async function main(
+  state: string,
+  given: string | undefined,
+  engines: Partial<Engines>,
+  host: HostOptions,
+): Promise<void> {
   const lock = FileLock.tryTake(join(state, 'supervisor.lock'));
   if (lock === undefined) throw new DeployError('STATE_BUSY', `another process is running the federation of ${state}`);
   process.once('exit', () => lock[Symbol.dispose]());
   const { description, before, sources } = await described(state, given, engines);
   await sweep(state);
-  const supervisor = new Supervisor(await Layout.open(state, description, before), sources, (step) => say({ step }));
+  if (host.agreement !== undefined) await adopt(state, host.agreement, host['swarm-key']);
+  const layout = await Layout.open(state, description, before);
+  trustOthers(await layout.tlsRootsFile());
+  const supervisor = new Supervisor(layout, sources, (step) => say({ step }), {
+    patienceMs: host.patience === undefined ? undefined : Number(host.patience) * 1000,
+  });
   // Its log may find no room.
   process.stderr.on('error', () => undefined);
   let stopping = false;
@@ -63,6 +84,7 @@ async function described(state: string, given: string | undefined, engines: Part
   const known = await readIfThere(kept);
   if (known === undefined) {
     const description = await readDescription(given ?? DEFAULT);
+    requireNoHosts(description);
     // What cannot run here is not kept: the next `up` may choose otherwise.
     const sources = await findSources(engines);
     rememberEngines(state, engines);
@@ -74,6 +96,12 @@ async function described(state: string, given: string | undefined, engines: Part
     throw new DeployError('STATE_FOREIGN', `${state} holds another federation; choose another folder or remove it`);
   const sources = await findSources(await requireSameEngines(state, engines));
   return { description, before: await readBefore(state), sources };
+}
+
+/** A host's state begins with its keys. @throws DeployError USAGE */
+function requireNoHosts({ hosts }: Description): void {
+  if (hosts !== undefined)
+    throw new DeployError('USAGE', 'the description names hosts; say which one this is with: yilian host keys');
 }
 
 /** Ends what a killed supervisor left behind. */
@@ -92,6 +120,9 @@ const options = {
   description: { type: 'string' },
   engine: { type: 'string' },
   vault: { type: 'string' },
+  agreement: { type: 'string' },
+  'swarm-key': { type: 'string' },
+  patience: { type: 'string' },
 } as const;
 const { values, positionals } = parseArgs({ allowPositionals: true, options });
 const [state] = positionals;
@@ -100,7 +131,7 @@ if (state === undefined || engines === undefined) {
   process.stderr.write(`usage: ${USAGE}\n`);
   process.exit(2);
 }
-await main(state, values.description, engines).catch((error: unknown) => {
+await main(state, values.description, engines, values).catch((error: unknown) => {
   const failed = told(error);
   process.stderr.write(`${JSON.stringify({ at: Date.now(), ...failed })}\n`);
   if (process.connected) process.send?.({ failed } satisfies SupervisorWord, () => process.exit(1));

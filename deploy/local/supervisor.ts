@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isFree } from '@yilian/service';
+import { isFree, writeWhole } from '@yilian/service';
 import { warmUp } from './compile-cache.ts';
 import { type ContractVersion, type ContractVersions, upgraded, writeContractVersions } from './contract-versions.ts';
 import { Control, type Order } from './control.ts';
@@ -8,15 +8,14 @@ import { type Description, readDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { FabricChains } from './fabric.ts';
 import { requireNetwork } from './fabric-networks.ts';
-import { FederationWatch, found } from './founding.ts';
-import { forgetBefore, grow, rememberBefore, requireGrowth } from './growth.ts';
+import { FederationWatch, found, PATIENCE_MS } from './founding.ts';
+import { forgetBefore, grow, rememberBefore, requireAlone, requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
 import { complain, Processes } from './processes.ts';
 import { programs, type Stages } from './programs.ts';
 import { findRedis, type RedisHost, type RedisSource } from './redis.ts';
 import { requireServing } from './redis-urls.ts';
 import { birthOf, forgetRunning, type Running, writeRunning } from './running.ts';
-import { services } from './services.ts';
 import type { Sources } from './sources.ts';
 
 const READY_MS = 60_000;
@@ -24,12 +23,19 @@ const POLL_MS = 100;
 /** What everything else needs is ended last. */
 const BELOW = /\/(chain|redis|(kubo|orderer|peer|contracts)\/.+)$/;
 
-/** Starts every program of a federation, starts again what dies, and ends all of them when it is told to. */
+export interface SupervisorOptions {
+  readonly host?: RedisHost;
+  /** How long other hosts may take to do their part of the founding. */
+  readonly patienceMs?: number | undefined;
+}
+
+/** Starts every program of a federation that is this machine's, starts again what dies, and ends all of them when it is told to. */
 export class Supervisor {
   #layout: Layout;
   readonly #sources: Sources;
   readonly #onStep: (step: string) => void;
   readonly #host: RedisHost | undefined;
+  readonly #patienceMs: number | undefined;
   readonly #processes = new Processes(() => this.#note());
   readonly #stopping = new AbortController();
   #control: Control | undefined;
@@ -40,11 +46,17 @@ export class Supervisor {
   /** An installation of Redis that has begun is not left halfway. */
   #finding: Promise<RedisSource> | undefined;
 
-  constructor(layout: Layout, sources: Sources, onStep: (step: string) => void, host?: RedisHost) {
+  constructor(
+    layout: Layout,
+    sources: Sources,
+    onStep: (step: string) => void,
+    { host, patienceMs }: SupervisorOptions = {},
+  ) {
     this.#layout = layout;
     this.#sources = sources;
     this.#onStep = onStep;
     this.#host = host;
+    this.#patienceMs = patienceMs;
     const { pid } = process;
     this.#running = { pid, birth: birthOf(pid) ?? '', state: 'starting', step: 'starting', engines: {} };
     this.#note();
@@ -56,7 +68,7 @@ export class Supervisor {
    * PROCESS_FAILED NOT_READY
    */
   async start(): Promise<void> {
-    const redis = await this.#redis(this.#layout.description);
+    const redis = await this.#redis(this.#layout.regions.length);
     await this.#requireFreePorts(redis);
     await this.#advance(redis);
     this.#control = await Control.open((order, say) => this.#carryOut(order, say));
@@ -79,15 +91,16 @@ export class Supervisor {
     await this.#processes.start(first);
     if (fabric !== undefined) {
       this.#step('joining peers and orderers, committing the contracts');
-      await fabric.found(signal);
+      await fabric.found(signal, this.#patienceMs);
       if (before !== undefined) await grow(this.#layout, before, fabric, (step) => this.#step(step), signal);
     }
     this.#step('founding the federation, starting views of it and vaults');
-    await Promise.all([found(this.#layout), this.#processes.start(whileFounding)]);
+    const founding = { signal, patienceMs: this.#patienceMs };
+    await Promise.all([found(this.#layout, founding), this.#processes.start(whileFounding)]);
     this.#step('starting attesters, relays and proxies');
     for (const stage of founded) await this.#processes.start(stage);
     this.#step('waiting until every relay and proxy is ready');
-    await this.#allReady();
+    await this.#settle();
     if (before === undefined) return;
     // Now without what has left.
     this.#layout = await Layout.open(this.#layout.state, this.#layout.description);
@@ -132,11 +145,12 @@ export class Supervisor {
 
   /** Becomes what is described; a change that was interrupted goes on. */
   async #change(description: Description): Promise<void> {
+    requireAlone(this.#layout);
     const { state, before = this.#layout.description } = this.#layout;
     requireGrowth(this.#layout.description, description);
     if (this.#sources.fabric === undefined)
       throw new DeployError('CHANGE_UNSUPPORTED', 'only a federation on --engine fabric can change while it runs');
-    const redis = await this.#redis(description);
+    const redis = await this.#redis(description.regions.length);
     rememberBefore(state, before, description);
     this.#layout = await Layout.open(state, description, before);
     await this.#advance(redis);
@@ -144,12 +158,13 @@ export class Supervisor {
 
   /** Serves another version of a network's contracts beside the one before until it is in force. */
   async #upgrade(network: string, next: ContractVersion): Promise<void> {
-    const { description, contracts } = this.#layout;
+    const { description, contractVersions } = this.#layout;
+    requireAlone(this.#layout);
     requireNetwork(description, network);
-    const versions = upgraded(contracts, network, next);
+    const versions = upgraded(contractVersions, network, next);
     if (this.#sources.fabric === undefined)
       throw new DeployError('CHANGE_UNSUPPORTED', 'the embedded engine runs one version only');
-    const redis = await this.#redis(description);
+    const redis = await this.#redis(description.regions.length);
     const before = this.#processes.list.map(({ name }) => name);
     await this.#serve(versions);
     const { fabric, stages } = await this.#prepare(redis);
@@ -157,7 +172,7 @@ export class Supervisor {
     try {
       await this.#processes.start(stages.first);
     } catch (error) {
-      await this.#serve(contracts);
+      await this.#serve(contractVersions);
       for (const { name } of this.#processes.list) if (!before.includes(name)) await this.#processes.end(name);
       throw error;
     }
@@ -176,6 +191,7 @@ export class Supervisor {
   }
 
   async #renew(withinDays: number): Promise<readonly string[]> {
+    requireAlone(this.#layout);
     const { fabric: binaries } = this.#sources;
     if (binaries === undefined)
       throw new DeployError('CHANGE_UNSUPPORTED', 'the embedded engine has no certificates of nodes');
@@ -198,21 +214,35 @@ export class Supervisor {
     forgetRunning(this.#layout.state);
   }
 
-  async #redis({ regions }: Description): Promise<RedisSource> {
-    this.#finding = findRedis(regions.length, (step) => this.#step(step), this.#host);
+  async #redis(regions: number): Promise<RedisSource> {
+    this.#finding = findRedis(regions, (step) => this.#step(step), this.#host);
     const redis = await this.#finding;
     const durable = this.#layout.engines.engine === 'fabric';
     const versions =
       redis.kind === 'server'
         ? [redis.version]
         : await requireServing(redis.urls, (step) => this.#step(step), { durable });
-    this.#running = { ...this.#running, engines: engines(redis, versions, this.#sources) };
+    this.#running = { ...this.#running, engines: engines(redis, versions, this.#sources, this.#layout) };
     return redis;
   }
 
-  async #allReady(): Promise<void> {
+  /** A host that once was ready comes back also while others are away: its own region has to go on. */
+  async #settle(): Promise<void> {
+    const { host } = this.#layout;
+    const mark = this.#layout.path('settled');
+    const isBack = host !== undefined && existsSync(mark);
+    try {
+      await this.#allReady(host === undefined || isBack ? READY_MS : (this.#patienceMs ?? PATIENCE_MS));
+    } catch (error) {
+      if (!(isBack && error instanceof DeployError && error.code === 'NOT_READY')) throw error;
+      complain(error);
+    }
+    if (host !== undefined) writeWhole(mark, '');
+  }
+
+  async #allReady(withinMs: number): Promise<void> {
     const { signal } = this.#stopping;
-    const deadline = Date.now() + READY_MS;
+    const deadline = Date.now() + withinMs;
     const wait = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
       while (!(await holds())) {
         if (Date.now() > deadline)
@@ -222,9 +252,7 @@ export class Supervisor {
     };
     using watch = await FederationWatch.open(this.#layout);
     await Promise.all(
-      services(this.#layout.description).map(({ name }) =>
-        wait(name, () => isReady(`${this.#layout.url(name)}/ready`)),
-      ),
+      this.#layout.services.map(({ name }) => wait(name, () => isReady(`${this.#layout.url(name)}/ready`))),
     );
     await wait('the mirrors of the main chain', () => watch.settled());
   }
@@ -232,8 +260,8 @@ export class Supervisor {
   async #requireFreePorts(redis: RedisSource): Promise<void> {
     for (const name of this.#layout.listeners) {
       if (redis.kind === 'url' && name.endsWith('/redis')) continue;
-      const port = this.#layout.port(name);
-      if (!(await isFree(port)))
+      const { port, host, listen = host } = this.#layout.endpoint(name);
+      if (!(await isFree(port, listen)))
         throw new DeployError('PORT_TAKEN', `port ${port} of ${name} is used by another program`);
     }
   }
@@ -257,14 +285,19 @@ export class Supervisor {
   }
 }
 
-function engines(redis: RedisSource, versions: readonly string[], { kubo, fabric }: Sources): Running['engines'] {
+function engines(
+  redis: RedisSource,
+  versions: readonly string[],
+  { kubo, fabric }: Sources,
+  { host }: Layout,
+): Running['engines'] {
   const of = redis.kind === 'url' ? 'by REDIS_URLS' : redis.program;
   return {
     chains: `${
       fabric === undefined
         ? `embedded Fabric node ${versionOf('@yilian/ledger')} on SQLite ${process.versions['sqlite']}`
         : `Hyperledger Fabric ${fabric.version} (${fabric.peer})`
-    } (all keys on this machine: no independence)`,
+    }${host === undefined ? ' (all keys on this machine: no independence)' : ''}`,
     vault:
       kubo === undefined
         ? `embedded block store ${versionOf('@yilian/vault')}`

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { runService } from '@yilian/service';
+import { readServerTls, runService } from '@yilian/service';
 import { serveGateway } from '@yilian/vault';
 import { openHolder } from './holder.ts';
 import type { VaultConfig } from './layout.ts';
@@ -8,9 +8,10 @@ import type { VaultConfig } from './layout.ts';
 await runService(async (configFile) => {
   const { holders } = JSON.parse(await readFile(configFile, 'utf8')) as VaultConfig;
   const open = await Promise.all(
-    holders.map(async ({ port, ...holder }) => {
+    holders.map(async ({ host, port, tls: files, ...holder }) => {
       const vault = await openHolder(holder);
-      const gateway = await serveGateway(vault, { host: '127.0.0.1', port });
+      const tls = await readServerTls(files);
+      const gateway = await serveGateway(vault, { host, port, ...(tls && { tls }) });
       return { vault, gateway };
     }),
   );

@@ -130,7 +130,7 @@ describe('a real Redis', () => {
     const layout = await foundedOn('fabric');
     const REDIS_URLS = await startRedis({ appendonly: 'no' });
     const two = { env: { REDIS_URLS: `${REDIS_URLS} ${REDIS_URLS}` }, mayInstall: false };
-    const supervisor = new Supervisor(layout, {}, () => undefined, two);
+    const supervisor = new Supervisor(layout, {}, () => undefined, { host: two });
     onTestFinished(() => supervisor.stop());
     await expect(supervisor.start()).rejects.toMatchObject({
       code: 'REDIS_UNSAFE',
@@ -147,7 +147,9 @@ describe('a real Redis', () => {
       if (step.startsWith('preparing')) goesOn.resolve();
       else steps.push(step);
     };
-    const supervisor = new Supervisor(layout, {}, onStep, { env: { REDIS_URLS: urls.join(' ') }, mayInstall: false });
+    const supervisor = new Supervisor(layout, {}, onStep, {
+      host: { env: { REDIS_URLS: urls.join(' ') }, mayInstall: false },
+    });
     const started = supervisor.start();
     started.catch(goesOn.reject);
     await goesOn.promise;

@@ -176,7 +176,7 @@ describe('installing Redis on Debian', () => {
     const debian = await Debian.create('slow', '/bin/sleep 0.3');
     const layout = await Layout.open(join(debian.folder, 'state'), await readDescription(DESCRIPTION));
     const begun = Promise.withResolvers<void>();
-    const supervisor = new Supervisor(layout, {}, () => begun.resolve(), debian.host);
+    const supervisor = new Supervisor(layout, {}, () => begun.resolve(), { host: debian.host });
     const started = supervisor.start();
     started.catch(() => undefined);
     await begun.promise;

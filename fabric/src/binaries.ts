@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { realpath } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { inPath } from '@yilian/service';
 import { FabricError } from './errors.ts';
@@ -25,7 +26,12 @@ export async function findBinaries(path = process.env['PATH']): Promise<Binaries
   const missing = found.flatMap(([name, file]) => (file === undefined ? [name] : []));
   if (missing.length > 0)
     throw new FabricError('FABRIC_MISSING', `not in PATH: ${missing.join(', ')} of Hyperledger Fabric ${WANTED}`);
-  const binaries = Object.fromEntries(found) as unknown as Omit<Binaries, 'version'>;
+  // A peer's folder names the builder's programs; whoever runs that peer elsewhere has them where they really are.
+  const real = found.map(async ([name, file = '']) => [
+    name,
+    BUILDERS.some((each) => each === name) ? await realpath(file) : file,
+  ]);
+  const binaries = Object.fromEntries(await Promise.all(real)) as Omit<Binaries, 'version'>;
   const versions = await Promise.all(
     (['peer', 'orderer'] as const).map(async (name) => [name, await versionOf(binaries[name])] as const),
   );

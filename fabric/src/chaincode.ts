@@ -97,10 +97,13 @@ export async function definitionSteps(
   const commit = async (): Promise<void> => {
     const approved = await approvedBy(site, reader, terms, approving, signal);
     requireConsent('FABRIC_APPROVALS', `${definition} on ${channel}`, consent, approved);
-    // Only what this machine administers can be asked to endorse.
-    const endorsers = approving
-      .filter((mspId) => approved.includes(mspId) && voters.includes(mspId))
-      .map((mspId) => site.administrator(mspId));
+    // Of this machine's organisations only those that agree are asked to endorse.
+    const endorsers = endorsing
+      .filter(
+        ({ mspId, isElsewhere }) =>
+          approved.includes(mspId) && voters.includes(mspId) && (isElsewhere === true || approving.includes(mspId)),
+      )
+      .map(({ mspId }) => site.administrator(mspId));
     const peers = endorsers.flatMap(({ address, roots }) => ['--peerAddresses', address, '--tlsRootCertFiles', roots]);
     const { access } = await site.consenter(signal);
     await lifecycle(reader, ['commit', ...terms, ...orderingFlags(access), ...peers], signal);

@@ -17,6 +17,8 @@ export type FabricErrorCode =
   | 'FABRIC_QUORUM'
   /** A certificate or key is missing or somebody else's. */
   | 'FABRIC_CERTIFICATE'
+  /** A channel's first block is not what its members planned. */
+  | 'FABRIC_GENESIS'
   /** A certificate has expired. */
   | 'FABRIC_EXPIRED'
   /** An organisation of a channel tells its members by other rules than outcome proofs know. */

@@ -7,6 +7,7 @@ export type {
   ChaincodePlan,
   Endpoint,
   NetworkPlan,
+  OrdererCertificates,
   OrdererPlan,
   OrganisationPlan,
   PeerPlan,

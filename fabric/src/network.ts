@@ -11,12 +11,12 @@ import { committedDefinitions, definitionSteps } from './chaincode.ts';
 import { type Change, type ChangeOptions, perform } from './change.ts';
 import { constituencyOf, membersOf, setRevocationLists } from './channel-config.ts';
 import { mspsOf } from './channel-msps.ts';
-import { command } from './command.ts';
-import { configtx, PROFILE } from './configtx.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
+import { patiently, writeElsewhere, writeOrdererElsewhere } from './elsewhere.ts';
 import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
 import { readIfThere, write, writeYaml } from './files.ts';
+import { makeGenesis, requireGenesis } from './genesis.ts';
 import { installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
 import { admit, dismiss } from './membership.ts';
 import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
@@ -26,7 +26,9 @@ import { requireOrderersKept, requireOwn } from './ownership.ts';
 import { administratorConfig, peerConfig } from './peer-config.ts';
 import {
   addressOf,
+  type Endpoint,
   type NetworkPlan,
+  type OrdererCertificates,
   type OrdererPlan,
   type OrganisationPlan,
   type PeerPlan,
@@ -46,6 +48,8 @@ export interface NodeProgram {
   readonly env: Readonly<Record<string, string>>;
   /** `line`: prints `{"ready":true,…}`. A number: accepts connections on that port. */
   readonly ready: 'line' | number;
+  /** The address of that port; the loopback when left out. */
+  readonly host?: string;
 }
 
 /** Configuration of `contract-main.ts`. */
@@ -65,7 +69,11 @@ export interface PeerAccess {
 
 const CONTRACT_MAIN = fileURLToPath(new URL('./contract-main.ts', import.meta.url));
 const READY_MS = 60_000;
+/** How long the organisations of other machines may take to approve. */
+const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
+const ANY = '0.0.0.0';
+const LOOPBACK = '127.0.0.1';
 /** What the builder's `build` reads. */
 const BUILDER_VARIABLE = 'CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG';
 /** Every contract of fabric-contract-api answers it. */
@@ -78,6 +86,24 @@ const METADATA = 'org.hyperledger.fabric:GetMetadata';
 export class FabricNetwork {
   readonly plan: NetworkPlan;
   readonly #site: Site;
+
+  /**
+   * Makes the keys of this machine's part before those of others are known, and gives what they need of it: the
+   * certificates of its orderers.
+   */
+  static publish(plan: NetworkPlan, folder: string, binaries: Binaries): Readonly<Record<string, OrdererCertificates>> {
+    const network = new FabricNetwork(plan, folder, binaries);
+    network.#writeOrganisations();
+    network.#writeOrderers();
+    network.#writePeers();
+    const files = network.#site.genesisFiles();
+    return Object.fromEntries(
+      network.#site.heldOrderers.map((orderer) => [
+        orderer.name,
+        { identity: readFileSync(files.identity(orderer), 'utf8'), tls: readFileSync(files.tls(orderer), 'utf8') },
+      ]),
+    );
+  }
 
   /**
    * Writes what the processes need: certificates, configurations, the genesis block.
@@ -93,35 +119,50 @@ export class FabricNetwork {
     return network;
   }
 
+  /** Whether a block is the first of the planned channel, whoever made it: see `genesis.ts`. @throws FabricError FABRIC_GENESIS FABRIC_COMMAND */
+  static async requireGenesis(plan: NetworkPlan, folder: string, binaries: Binaries, block: Uint8Array): Promise<void> {
+    const network = new FabricNetwork(plan, folder, binaries);
+    network.#writeOrganisations();
+    network.#writeOrderers();
+    await requireGenesis(network.#site, block);
+  }
+
   private constructor(plan: NetworkPlan, folder: string, binaries: Binaries) {
     this.plan = plan;
     this.#site = new Site(plan, folder, binaries);
   }
 
-  /** Orderers, contract servers and peers. */
+  /** The orderers, contract servers and peers of this machine. */
   programs(): readonly NodeProgram[] {
-    const { organisations, orderers } = this.plan;
+    const { held, heldOrderers } = this.#site;
     return [
-      ...orderers.map((orderer) => this.#orderer(orderer)),
-      ...organisations.flatMap((organisation) => this.#contracts(organisation)),
-      ...this.#site.own.flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
+      ...heldOrderers.map((orderer) => this.#orderer(orderer)),
+      ...held.flatMap((organisation) => this.#contracts(organisation)),
+      ...held
+        .filter(({ home }) => home === undefined)
+        .flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
     ];
   }
 
-  /** Joins the nodes that run, installs, approves and commits the contracts. @throws FabricError FABRIC_COMMAND */
-  async found(signal?: AbortSignal): Promise<void> {
+  /**
+   * Joins the nodes that run, installs, approves and commits the contracts. Where organisations are elsewhere, each
+   * machine does so for its own and waits until those of the others have; whichever finds a majority commits.
+   * @throws FabricError FABRIC_COMMAND; FABRIC_APPROVALS, naming who has not approved when that took too long
+   */
+  async found(signal?: AbortSignal, patienceMs = PATIENCE_MS): Promise<void> {
     const wanted = this.#site.packages.map(({ id }) => id).join('\n');
     if (readIfThere(this.#founded) === wanted) return;
-    const { organisations, orderers, chaincodes, channel } = this.plan;
+    const { organisations, chaincodes, channel } = this.plan;
+    const { held, heldOrderers, isSpread } = this.#site;
     const genesis = this.#path('genesis.block');
     await Promise.all(
-      orderers.map(({ mspId, admin }) => {
+      heldOrderers.map(({ mspId, admin }) => {
         const files = { ...this.#site.administratorTls(mspId), genesis };
         return joinOrderer(this.#site.binaries, channel, addressOf(admin), files, signal);
       }),
     );
     await Promise.all(
-      organisations.flatMap((organisation) =>
+      held.flatMap((organisation) =>
         this.#site.administrators(organisation).map(async (administrator) => {
           await joinPeer(administrator, genesis, signal);
           if (organisation.contracts === undefined) return;
@@ -130,12 +171,23 @@ export class FabricNetwork {
         }),
       ),
     );
-    const [endorsing] = organisations.filter(({ contracts }) => contracts !== undefined);
+    const [endorsing] = held.filter(({ contracts }) => contracts !== undefined);
     if (endorsing !== undefined) {
       const committed = await committedDefinitions(channel, this.#site.administrator(endorsing.mspId), signal);
       const constituency = { members: organisations.map(({ mspId }) => mspId), voters: votersOf(this.plan) };
-      for (const chaincode of chaincodes.filter(({ name }) => committed.every((each) => each.name !== name)))
-        await perform(await definitionSteps(this.#site, chaincode, constituency, { signal }), { signal });
+      const consenting = held.map(({ mspId }) => mspId);
+      for (const chaincode of chaincodes.filter(
+        ({ name }) => isSpread || committed.every((each) => each.name !== name),
+      ))
+        await patiently(
+          async () => {
+            await perform(await definitionSteps(this.#site, chaincode, constituency, { consenting, signal }), {
+              signal,
+            });
+          },
+          isSpread ? patienceMs : 0,
+          signal,
+        );
     }
     write(this.#founded, wanted);
   }
@@ -234,9 +286,9 @@ export class FabricNetwork {
     return mspsOf(await readConfiguration(this.#site, { signal }));
   }
 
-  /** Returns when every organisation endorses every chaincode. @throws FabricError FABRIC_NOT_READY */
+  /** Returns when every organisation of this machine endorses every chaincode. @throws FabricError FABRIC_NOT_READY */
   async ready(signal?: AbortSignal): Promise<void> {
-    const endorsing = this.plan.organisations.filter(({ contracts }) => contracts !== undefined);
+    const endorsing = this.#site.held.filter(({ contracts }) => contracts !== undefined);
     const [organisation] = endorsing;
     const [peer] = organisation?.peers ?? [];
     if (organisation === undefined || peer === undefined) return;
@@ -288,6 +340,10 @@ export class FabricNetwork {
 
   #writeOrganisations(): void {
     for (const organisation of this.plan.organisations) {
+      if (organisation.isElsewhere === true) {
+        writeElsewhere(this.#site, organisation);
+        continue;
+      }
       const { mspId, contracts } = organisation;
       const folder = this.#site.home(mspId);
       writeOrganisationMsp(join(folder, 'msp'), organisation);
@@ -308,11 +364,17 @@ export class FabricNetwork {
   #writeOrderers(): void {
     const roots = this.plan.organisations.map(({ mspId }) => this.#site.administratorTls(mspId).roots);
     for (const orderer of this.plan.orderers) {
-      const { name, mspId, endpoint } = orderer;
+      const { name, mspId, endpoint, admin } = orderer;
       const folder = this.#path('orderers', name);
       const organisation = this.#site.organisation(mspId);
+      if (organisation.isElsewhere === true) {
+        writeOrdererElsewhere(this.#site, orderer);
+        continue;
+      }
       const msp = writeLocalMsp(join(folder, 'msp'), organisation, { commonName: `${name}.${mspId}`, role: 'orderer' });
-      const tls = writeTls(join(folder, 'tls'), organisation, `${name}.${mspId}`, 'orderer', [endpoint.host]);
+      const tls = writeTls(join(folder, 'tls'), organisation, `${name}.${mspId}`, 'orderer', [
+        ...new Set([endpoint.host, admin.host]),
+      ]);
       const data = join(folder, 'data');
       mkdirSync(data, { recursive: true, mode: 0o700 });
       writeYaml(join(folder, 'orderer.yaml'), ordererConfig(orderer, { msp, tls, roots, ownRoots: tls.roots, data }));
@@ -320,7 +382,7 @@ export class FabricNetwork {
   }
 
   #writePeers(): void {
-    for (const organisation of this.plan.organisations) {
+    for (const organisation of this.#site.held) {
       const { mspId } = organisation;
       for (const peer of organisation.peers) {
         const folder = join(this.#site.home(mspId), 'peers', peer.name);
@@ -362,14 +424,8 @@ export class FabricNetwork {
   async #writeGenesis(): Promise<void> {
     const block = this.#path('genesis.block');
     if (readIfThere(block) !== undefined) return;
-    const folder = this.#path('genesis');
-    writeYaml(join(folder, 'configtx.yaml'), configtx(this.plan, this.#site.genesisFiles()));
     const fresh = `${block}.new`;
-    await command(
-      this.#site.binaries.configtxgen,
-      ['-profile', PROFILE, '-channelID', this.plan.channel, '-outputBlock', fresh],
-      { config: folder },
-    );
+    await makeGenesis(this.#site, fresh);
     write(block, readFileSync(fresh));
   }
 
@@ -380,6 +436,7 @@ export class FabricNetwork {
       args: [],
       env: { FABRIC_CFG_PATH: this.#path('orderers', name), FABRIC_LOGGING_SPEC: 'warn' },
       ready: endpoint.port,
+      host: reachedAt(endpoint),
     };
   }
 
@@ -400,8 +457,14 @@ export class FabricNetwork {
       args: ['node', 'start'],
       env: { FABRIC_CFG_PATH: join(this.#site.home(mspId), 'peers', name), FABRIC_LOGGING_SPEC: 'warn' },
       ready: endpoint.port,
+      host: reachedAt(endpoint),
     };
   }
+}
+
+/** Where this machine's own processes find what listens on all its addresses. */
+function reachedAt({ host, listen = host }: Endpoint): string {
+  return listen === ANY ? LOOPBACK : listen;
 }
 
 /** As one word of a shell. */

@@ -18,7 +18,7 @@ export function ordererConfig({ mspId, endpoint, admin, operations }: OrdererPla
   const { msp, tls, roots, ownRoots, data } = files;
   return {
     General: {
-      ListenAddress: endpoint.host,
+      ListenAddress: endpoint.listen ?? endpoint.host,
       ListenPort: endpoint.port,
       TLS: { Enabled: true, Certificate: tls.certificate, PrivateKey: tls.privateKey, RootCAs: roots },
       Cluster: {

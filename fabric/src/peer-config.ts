@@ -1,5 +1,5 @@
 import type { CredentialFiles } from './msp.ts';
-import { addressOf, type OrganisationPlan, type PeerPlan } from './plan.ts';
+import { addressOf, listeningOf, type OrganisationPlan, type PeerPlan } from './plan.ts';
 
 export interface PeerFiles {
   readonly msp: string;
@@ -22,7 +22,7 @@ export function peerConfig({ mspId, peers }: OrganisationPlan, peer: PeerPlan, f
       id: `${peer.name}.${mspId}`,
       networkId: 'yilian',
       address,
-      listenAddress: address,
+      listenAddress: listeningOf(peer.endpoint),
       chaincodeAddress: addressOf(peer.chaincode),
       chaincodeListenAddress: addressOf(peer.chaincode),
       fileSystemPath: data,

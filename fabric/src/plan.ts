@@ -4,11 +4,15 @@ import type { Authority } from '@yilian/ledger';
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** The address of this machine it listens on; `host` when left out. */
+  readonly listen?: string;
 }
 
 /** An organisation of a network, with its own authorities for identities and for TLS. */
 export interface OrganisationPlan {
   readonly mspId: string;
+  /** Its keys and nodes are on another machine: nothing but the roots of its authorities is known here. */
+  readonly isElsewhere?: boolean;
   readonly authority: Authority;
   readonly tlsAuthority: Authority;
   /**
@@ -43,6 +47,14 @@ export interface OrdererPlan {
   readonly operations: Endpoint;
   /** Runs until it is no longer a consenter. */
   readonly leaves?: true;
+  /** PEM; of an orderer whose organisation is elsewhere. */
+  readonly certificates?: OrdererCertificates;
+}
+
+/** What a channel knows of an orderer. */
+export interface OrdererCertificates {
+  readonly identity: string;
+  readonly tls: string;
 }
 
 /** When a block is cut, for Raft and SmartBFT alike. */
@@ -75,6 +87,11 @@ export interface NetworkPlan {
 
 export function addressOf({ host, port }: Endpoint): string {
   return `${host}:${port}`;
+}
+
+/** Where it listens on its own machine. */
+export function listeningOf({ host, port, listen = host }: Endpoint): string {
+  return addressOf({ host: listen, port });
 }
 
 const FIRST_VERSION = '1';

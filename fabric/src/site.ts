@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import type { HeldCertificate } from './certificates.ts';
 import type { GenesisFiles } from './configtx.ts';
+import { reachableElsewhere } from './elsewhere.ts';
 import { FabricError } from './errors.ts';
 import { readIfThere, write } from './files.ts';
 import { type Administrator, type OrdererAccess, ordererStatus } from './lifecycle.ts';
@@ -56,6 +57,20 @@ export class Site {
         module,
       })),
     );
+  }
+
+  /** The organisations whose keys and nodes are on this machine. */
+  get held(): readonly OrganisationPlan[] {
+    return this.plan.organisations.filter(({ isElsewhere }) => isElsewhere !== true);
+  }
+
+  get heldOrderers(): readonly OrdererPlan[] {
+    return this.plan.orderers.filter(({ mspId }) => this.organisation(mspId).isElsewhere !== true);
+  }
+
+  /** Whether some of its organisations are on other machines. */
+  get isSpread(): boolean {
+    return this.held.length < this.plan.organisations.length;
   }
 
   path(...parts: readonly string[]): string {
@@ -133,6 +148,7 @@ export class Site {
     ];
     return [
       ...this.own.flatMap((own) => {
+        if (own.isElsewhere === true) return [];
         const folder = this.home(own.mspId);
         return [
           ...held(`admin/${own.mspId}`, join(folder, 'admin'), own),
@@ -140,7 +156,7 @@ export class Site {
           ...own.peers.flatMap(({ name }) => held(`peer/${own.mspId}/${name}`, join(folder, 'peers', name), own)),
         ];
       }),
-      ...this.plan.orderers.flatMap(({ name, mspId }) =>
+      ...this.heldOrderers.flatMap(({ name, mspId }) =>
         held(`orderer/${name}`, this.path('orderers', name), this.organisation(mspId)),
       ),
     ];
@@ -218,7 +234,8 @@ export class Site {
   }
 
   /**
-   * The consenter of the channel that has the most blocks, besides those left out.
+   * The consenter of the channel that has the most blocks, besides those left out. Only the orderers of this machine tell
+   * how many they have; where none of them does, one of another machine that takes connections.
    * @throws FabricError FABRIC_NOT_READY
    */
   async consenter(
@@ -226,7 +243,7 @@ export class Site {
     without: readonly string[] = [],
   ): Promise<{ readonly mspId: string; readonly access: OrdererAccess }> {
     const answers = await Promise.all(
-      this.plan.orderers
+      this.heldOrderers
         .filter(({ name }) => !without.includes(name))
         .map(async (orderer) => ({ orderer, status: await this.status(orderer, signal) })),
     );
@@ -234,6 +251,8 @@ export class Site {
       .flatMap(({ orderer, status }) => (status?.relation === 'consenter' ? [{ orderer, height: status.height }] : []))
       .toSorted((one, other) => other.height - one.height);
     if (best !== undefined) return { mspId: best.orderer.mspId, access: this.ordererAccess(best.orderer) };
+    const elsewhere = await reachableElsewhere(this, without);
+    if (elsewhere !== undefined) return { mspId: elsewhere.mspId, access: this.ordererAccess(elsewhere) };
     throw new FabricError('FABRIC_NOT_READY', `no orderer of ${this.plan.channel} answers`);
   }
 

@@ -47,6 +47,8 @@ export const ProxyConfig = object({
   folder: File,
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+  /** The certificate it shows, where others reach it over a network; without it, it speaks HTTP. */
+  tls: Type.Optional(object({ certificateFile: File, privateKeyFile: File })),
   /** Where patients and relays reach this proxy; the address it listens on when left out. */
   publicUrl: Type.Optional(Url),
   /** 32 bytes in hexadecimal, under which the keys in the folder are encrypted. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, connect, createSigner } from '@yilian/ledger';
+import { readServerTls } from '@yilian/service';
 import type { FastifyInstance } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
 import { Clock } from './clock.ts';
@@ -95,6 +96,7 @@ export async function buildProxy(config: ProxyConfig, dependencies: ProxyDepende
     metrics,
     refreshMetrics: () => node.refresh(metrics),
     log,
+    tls: await readServerTls(config.tls),
   });
 
   const closing = new AbortController();

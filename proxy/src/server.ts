@@ -1,5 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
-import { endsGracefully } from '@yilian/service';
+import { endsGracefully, type ServerTls, transport } from '@yilian/service';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -38,6 +38,7 @@ export interface ServerOptions {
   readonly metrics: Metrics;
   readonly refreshMetrics: () => void;
   readonly log: Logger;
+  readonly tls?: ServerTls | undefined;
 }
 
 const BODY_BYTES = 128 * 1024;
@@ -47,14 +48,14 @@ const KEEP_ALIVE_MS = 10_000;
 
 /** Builds the HTTP server; it does not listen. */
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { routes, readiness, limits, metrics, refreshMetrics, log } = options;
+  const { routes, readiness, limits, metrics, refreshMetrics, log, tls } = options;
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 },
+    ...transport({ headersTimeout: HEADERS_MS, connectionsCheckingInterval: 1_000 }, tls),
     frameworkErrors: (error, _, reply: FastifyReply) => {
       const { status, code, message } = refusal(error);
       void reply.status(status).send({ code, message });

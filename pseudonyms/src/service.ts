@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import { type Connection, connect } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { FederationId, MspId, parser, type RegionEntry } from '@yilian/protocol';
-import { endsGracefully } from '@yilian/service';
+import { endsGracefully, readServerTls, type ServerTls, transport } from '@yilian/service';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
 import { type Static, type TProperties, Type } from 'typebox';
@@ -21,6 +21,8 @@ export const PseudonymConfig = object({
   folder: File,
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+  /** The certificate it shows, where others reach it over a network; without it, it speaks HTTP. */
+  tls: Type.Optional(object({ certificateFile: File, privateKeyFile: File })),
   /** A peer of the main chain, and an identity that may read there: who hospitals are is looked up there. */
   main: object({
     address: Type.String({ minLength: 3, maxLength: 255 }),
@@ -75,6 +77,7 @@ export async function buildPseudonyms(
 ): Promise<Pseudonyms> {
   const { federation, main, perMinute } = config;
   const { clock } = dependencies;
+  const tls = await readServerTls(config.tls);
   const connection = dependencies.connection ?? (await connectTo(main));
   const books = await Books.open(config.folder);
   const authority = new PseudonymAuthority({
@@ -90,7 +93,7 @@ export async function buildPseudonyms(
       { level: config.logLevel ?? 'info' },
       destination(2).on('error', () => undefined),
     );
-  const app = await createServer(authority, log);
+  const app = await createServer(authority, log, tls);
   return {
     app,
     async close() {
@@ -115,13 +118,17 @@ export async function startPseudonyms(
   }
 }
 
-async function createServer(authority: PseudonymAuthority, log: Logger): Promise<FastifyInstance> {
+async function createServer(
+  authority: PseudonymAuthority,
+  log: Logger,
+  tls: ServerTls | undefined,
+): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
-    http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
+    ...transport({ headersTimeout: 5_000, connectionsCheckingInterval: 1_000 }, tls),
     frameworkErrors: (error, _, reply: FastifyReply) => void answer(error, reply),
   });
   app.server.maxConnections = CONNECTIONS;

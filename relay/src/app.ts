@@ -15,7 +15,7 @@ import {
   type SignedBy,
   utf8Bytes,
 } from '@yilian/protocol';
-import { endsGracefully } from '@yilian/service';
+import { endsGracefully, type ServerTls, transport } from '@yilian/service';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { Type } from 'typebox';
@@ -87,13 +87,18 @@ const OPEN_PATHS = new Set(['/health', '/ready', '/metrics']);
 const errors = { '4xx': ErrorReply, '5xx': ErrorReply };
 
 /** Builds the HTTP interface; it does not listen. */
-export async function buildApp(services: Services, limits: Limits, log: Logger): Promise<FastifyInstance> {
+export async function buildApp(
+  services: Services,
+  limits: Limits,
+  log: Logger,
+  tls?: ServerTls,
+): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
     connectionTimeout: 60_000,
     keepAliveTimeout: 30_000,
-    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+    ...transport({ headersTimeout: 5000, connectionsCheckingInterval: 1000 }, tls),
     routerOptions: { maxParamLength: 128 },
     logger: false,
     genReqId: () => '',

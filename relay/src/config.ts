@@ -66,6 +66,8 @@ export const RelayConfig = object({
   requireDurableRedis: Type.Optional(Type.Boolean()),
   host: Type.String({ minLength: 1, maxLength: 255 }),
   port: Type.Integer({ minimum: 0, maximum: 65_535 }),
+  /** The certificate it shows, where others reach it over a network; without it, it speaks HTTP. */
+  tls: Type.Optional(object({ certificateFile: File, privateKeyFile: File })),
   publicUrl: Type.Optional(Url),
   /** The relay's certificate as the main chain registers it; also its identity on the regional chain. */
   identity: object({ mspId: MspId, certificateFile: File, privateKeyFile: File }),

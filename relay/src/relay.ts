@@ -1,6 +1,7 @@
 import { type ConnectOptions, connect, createSigner, OwnView } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { RegionalChain } from '@yilian/regional-chain';
+import { readServerTls } from '@yilian/service';
 import { openRemoteVault } from '@yilian/vault';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
@@ -73,6 +74,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
       pino.destination(2).on('error', () => undefined),
     );
   const secrets = await readSecrets(config);
+  const tls = await readServerTls(config.tls);
   if (secrets.genesis.federation !== federation)
     throw new RelayError('CONFIG_INVALID', 'the genesis is of another federation');
 
@@ -230,6 +232,7 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     },
     limits,
     log,
+    tls,
   );
 
   const mirrorJobs = new Map<string, (task: Task) => Promise<Verdict>>([

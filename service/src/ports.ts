@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Below the ports a system gives to outgoing connections, which could otherwise take one while its service restarts. */
 const FIRST = 12_000;
 const LAST = 32_000;
+const LOOPBACK = '127.0.0.1';
 
 /** That many ports of the loopback interface that nobody listens on. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -16,22 +17,23 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...found];
 }
 
-export function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on a port, of the loopback interface unless another address is named. */
+export function isFree(port: number, host = LOOPBACK): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
 }
 
-/** Returns when somebody accepts connections on a port of the loopback interface. @throws the reason of an aborted signal */
-export async function accepting(port: number, signal?: AbortSignal): Promise<void> {
-  while (!(await accepts(port))) await delay(20, undefined, { signal });
+/** Returns when somebody accepts connections on a port of the loopback interface, or of an address. @throws the reason of an aborted signal */
+export async function accepting(port: number, signal?: AbortSignal, host = LOOPBACK): Promise<void> {
+  while (!(await accepts(port, host))) await delay(20, undefined, { signal });
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });

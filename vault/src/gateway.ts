@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -40,15 +41,19 @@ export function gatewayHandler(
   };
 }
 
-/** Listens with {@link gatewayHandler}. Port 0 takes any free one; `url` is what others put among their holders. */
+/**
+ * Listens with {@link gatewayHandler}, over TLS where it is given a certificate and its key (PEM). Port 0 takes any free
+ * one; `url` is what others put among their holders.
+ */
 export async function serveGateway(
   vault: Pick<StoredVault, 'blocks'>,
-  { host, port }: { host: string; port: number },
+  { host, port, tls }: { host: string; port: number; tls?: { readonly cert: string; readonly key: string } },
 ): Promise<{ url: string; close(): Promise<void> }> {
-  const server = createServer(
-    { maxHeaderSize: 8 * 1024, headersTimeout: 10_000, requestTimeout: 10_000 },
-    gatewayHandler(vault),
-  );
+  const options = { maxHeaderSize: 8 * 1024, headersTimeout: 10_000, requestTimeout: 10_000 };
+  const server =
+    tls === undefined
+      ? createServer(options, gatewayHandler(vault))
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: 10_000 }, gatewayHandler(vault));
   server.maxConnections = MAX_CONNECTIONS;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
@@ -57,7 +62,7 @@ export async function serveGateway(
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return {
-    url: `http://${name}:${address.port}`,
+    url: `http${tls === undefined ? '' : 's'}://${name}:${address.port}`,
     async close() {
       const closed = Promise.withResolvers<void>();
       server.close(() => closed.resolve());

@@ -25,14 +25,14 @@ export function addConsentCommands(program: Command, session: Session): void {
     .command('grant')
     .description('a patient lets a doctor read')
     .requiredOption('--patient <name>', 'who grants')
-    .requiredOption('--doctor <name>', 'who may read')
+    .requiredOption('--doctor <name-or-certificate>', 'who may read; on another host: REGION/ID of the key certificate')
     .option('--scope <scope...>', 'classes of records; all when left out')
     .option('--purpose <purpose...>', 'HL7 PurposeOfUse', ['TREAT'])
     .option('--days <days>', 'how long', positive, 30)
     .option('--region <region>', 'home region; the patient’s own when left out')
     .action(async (given: GrantOptions) => {
       const actors = await session.actors();
-      const doctor = await actors.person(given.doctor, 'doctor');
+      const doctor = await granteeOf(actors, given.doctor);
       const { person, patient } = await actors.patient(given.patient);
       const home = regionOf(actors, given.region ?? person.region);
       const now = Date.now();
@@ -79,6 +79,16 @@ export function addConsentCommands(program: Command, session: Session): void {
         `tx ${revoked.transactionId ?? 'not yet'}`,
       ]);
     });
+}
+
+/** A doctor who enrolled here by name, any other by region and id of the key certificate. @throws DeployError NAME_UNKNOWN USAGE */
+async function granteeOf(
+  actors: Actors,
+  given: string,
+): Promise<{ readonly region: string; readonly keyCertificateId?: string }> {
+  const [region = '', keyCertificateId] = given.split('/');
+  if (keyCertificateId === undefined) return actors.person(given, 'doctor');
+  return { region: regionOf(actors, region), keyCertificateId };
 }
 
 /** The region whose chain holds a grant. @throws DeployError NAME_UNKNOWN, what kept a region from answering */

@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import { ENGINES, type Engines } from '../engines.ts';
 import { DeployError } from '../errors.ts';
+import type { HostStart } from '../federation.ts';
 import { down, running } from '../running.ts';
-import type { Session } from './session.ts';
+import { positive, type Session } from './session.ts';
+
+type UpOptions = { readonly description?: string } & Partial<Engines> & HostStart;
 
 /** `up`, `status`, `down`. */
 export function addFederationCommands(program: Command, session: Session): void {
@@ -21,12 +24,19 @@ export function addFederationCommands(program: Command, session: Session): void 
         'where holders of a new federation keep sealed bodies; embedded when left out',
       ).choices(ENGINES.vault),
     )
-    .action(async ({ description, ...engines }: { description?: string } & Partial<Engines>) => {
+    .option('--agreement <file>', 'on a host of several: what `host agree` made; needed the first time')
+    .option('--swarm-key <file>', 'on a host of several with Kubo: the secret `host agree` made; needed the first time')
+    .option('--patience <seconds>', 'on a host of several: how long the others may take; 600 when left out', positive)
+    .action(async ({ description, agreement, swarmKey, patience, ...engines }: UpOptions) => {
       const { state, note, signal } = session;
       const { up } = await import('../federation.ts');
-      const layout = await up(state, description, note, signal, engines);
+      const layout = await up(state, description, note, signal, engines, {
+        ...(agreement !== undefined && { agreement }),
+        ...(swarmKey !== undefined && { swarmKey }),
+        ...(patience !== undefined && { patience }),
+      });
       const { federation } = layout.description;
-      const regions = layout.description.regions.map(({ region }) => ({
+      const regions = layout.regions.map(({ region }) => ({
         region,
         relay: layout.url(`${region}/relay`),
       }));
