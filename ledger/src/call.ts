@@ -56,7 +56,7 @@ export async function submit(
       const transactionId = endorsed.getTransactionId();
       const result = endorsed.getResult();
       onOrdered?.({ transactionId, result });
-      return { result, transactionId, blockNumber: await committedBlock(endorsed, ordered, signal) };
+      return { result, transactionId, blockNumber: await committedBlock(endorsed, ordered, options) };
     } catch (error) {
       const way = remedy(error);
       if (way === 'anew' && conflicts < retries) conflicts += 1;
@@ -102,9 +102,10 @@ async function handIn(endorsed: Transaction, patience: Patience): Promise<Submit
 async function committedBlock(
   endorsed: Transaction,
   ordered: SubmittedTransaction,
-  signal: AbortSignal | undefined,
+  { patienceMs = PATIENCE_MS, signal }: SubmitOptions,
 ): Promise<number> {
-  const patience = new Patience(COMMIT_PATIENCE_MS, signal);
+  const inTime = new Patience(COMMIT_PATIENCE_MS, signal);
+  let inReach: Patience | undefined;
   for (;;) {
     try {
       const { successful, code, blockNumber } = await ordered.getStatus();
@@ -113,7 +114,11 @@ async function committedBlock(
       const transactionId = endorsed.getTransactionId();
       throw new LedgerError(name, `Transaction is invalid: ${name}`, { stage: 'validate', transactionId });
     } catch (error) {
-      if (remedy(error) !== 'same' || patience.isOver) throw error;
+      if (remedy(error) !== 'same') throw error;
+      const isLate = (ledgerError(error) as LedgerError).code === 'DEADLINE';
+      inReach = isLate ? undefined : (inReach ?? new Patience(patienceMs, signal));
+      const patience = inReach ?? inTime;
+      if (patience.isOver) throw error;
       await patience.pause();
       await endorsed.submit().catch((refused: unknown) => {
         if (remedy(refused) !== 'same') throw refused;
