@@ -1,5 +1,14 @@
 import { isIP } from 'node:net';
-import { CLI, type Container, type ContainerHost, IMAGES, type Mount, USER } from './container.ts';
+import {
+  CLI,
+  type Container,
+  type ContainerHost,
+  ENVIRONMENT,
+  IMAGES,
+  type Mount,
+  SCRATCH,
+  USER,
+} from './container.ts';
 
 const NETWORK = 'network';
 const PREPARE = 'prepare';
@@ -10,7 +19,7 @@ const HARDENED = {
   init: true,
   user: `${USER}:${USER}`,
   read_only: true,
-  tmpfs: ['/tmp'],
+  tmpfs: [SCRATCH],
   cap_drop: ['ALL'],
   security_opt: ['no-new-privileges:true'],
 };
@@ -32,6 +41,7 @@ export function composeFile({ name, address, state, ports, first, founded }: Con
     ...base('own'),
     command: [...CLI, '--state', state, 'host', command].map(literal),
     entrypoint: [],
+    environment: ENVIRONMENT,
     volumes: whole.map(volume),
     restart: 'on-failure',
   });

@@ -19,6 +19,9 @@ export const IMAGES = {
 /** Who runs in every container, and owns the state folder. */
 export const USER = 1000;
 const SOURCES = '/yilian';
+/** Nothing but this can be written to beside a container's mounts. */
+export const SCRATCH = '/tmp';
+export const ENVIRONMENT = { HOME: SCRATCH };
 /** The command line in the own image. */
 export const CLI = ['node', `${SOURCES}/deploy/local/cli.ts`];
 const WORKSPACE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
@@ -90,7 +93,7 @@ export function containerHost(layout: Layout, { first, whileFounding, founded }:
 
 function containerOf(layout: Layout, program: Program, name: string): Container {
   const image = imageOf(program.name);
-  const env = program.env ?? {};
+  const env = { ...ENVIRONMENT, ...program.env };
   return {
     name,
     program: program.name,

@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import { relative } from 'node:path';
 import type { IStatefulSet } from 'kubernetes-models/apps/v1';
 import type { IContainer, IService } from 'kubernetes-models/v1';
-import { CLI, type Container, type ContainerHost, IMAGES, USER } from './container.ts';
+import { CLI, type Container, type ContainerHost, ENVIRONMENT, IMAGES, SCRATCH, USER } from './container.ts';
 
 const STATE = 'state';
-const SCRATCH = 'tmp';
+const TEMPORARY = 'tmp';
 const SECURITY = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
@@ -36,6 +36,7 @@ function statefulSet(name: string, { address, state, first, founded }: Container
     name: command,
     image: IMAGES.own,
     command: [...CLI, '--state', state, 'host', command].map(literal),
+    env: variables(ENVIRONMENT),
     securityContext: SECURITY,
     volumeMounts: [{ name: STATE, mountPath: state }, scratch()],
   });
@@ -82,7 +83,7 @@ function statefulSet(name: string, { address, state, first, founded }: Container
             ...container(each, state),
             readinessProbe: { exec: { command: [...each.probe] }, periodSeconds: 10, timeoutSeconds: 5 },
           })),
-          volumes: [{ name: SCRATCH, emptyDir: {} }],
+          volumes: [{ name: TEMPORARY, emptyDir: {} }],
         },
       },
       volumeClaimTemplates: [
@@ -102,10 +103,7 @@ function container({ name, program, image, command, env, mounts }: Container, st
     name,
     image: IMAGES[image],
     command: command.map(literal),
-    env: [
-      { name: 'YILIAN_PROGRAM', value: program },
-      ...Object.entries(env).map(([variable, value]) => ({ name: variable, value: literal(value) })),
-    ],
+    env: variables({ YILIAN_PROGRAM: program, ...env }),
     securityContext: SECURITY,
     volumeMounts: [
       ...mounts.map(({ path, isReadOnly }) => ({
@@ -119,8 +117,12 @@ function container({ name, program, image, command, env, mounts }: Container, st
   };
 }
 
+function variables(env: Readonly<Record<string, string>>) {
+  return Object.entries(env).map(([name, value]) => ({ name, value: literal(value) }));
+}
+
 function scratch(container?: string) {
-  return { name: SCRATCH, mountPath: '/tmp', ...(container !== undefined && { subPath: container }) };
+  return { name: TEMPORARY, mountPath: SCRATCH, ...(container !== undefined && { subPath: container }) };
 }
 
 function service(name: string, { ports }: ContainerHost): IService {
