@@ -2,9 +2,9 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation as processes, minutes each. */
-const FEDERATION = /\/(campaign|deploy)\/test\/(attackers|demonstration|federation|kubo)\.test\.ts$/;
+const FEDERATION = /\/(campaign|deploy)\/test\/(attackers|backup|demonstration|federation|kubo)\.test\.ts$/;
 /** Suites that run Fabric networks: so many processes that whatever runs beside them would starve. */
-const FABRIC = ['fabric/test/*.test.ts', 'deploy/test/{containers,fabric,growth,hosts}.test.ts'];
+const FABRIC = ['fabric/test/*.test.ts', 'deploy/test/{backup-fabric,containers,fabric,growth,hosts}.test.ts'];
 
 /** Longest first, so that no worker is left alone with one at the end. */
 class FederationsFirst extends BaseSequencer {

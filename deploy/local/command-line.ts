@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addAuditCommands } from './commands/audit.ts';
+import { addBackupCommands } from './commands/backup.ts';
 import { addChangeCommands } from './commands/change.ts';
 import { addConsentCommands } from './commands/consent.ts';
 import { addFederationCommands } from './commands/federation.ts';
@@ -34,6 +35,7 @@ await run(async (signal) => {
   addFederationCommands(program, session);
   addChangeCommands(program, session);
   addHostCommands(program, session);
+  addBackupCommands(program, session);
   addPeopleCommands(program, session);
   addRecordCommands(program, session);
   addConsentCommands(program, session);

@@ -14,7 +14,9 @@ export type Order =
   /** Puts another version of a network's contracts in force. */
   | ({ readonly kind: 'upgrade'; readonly network: string } & ContractVersion)
   /** Renews what expires in so many days. */
-  | { readonly kind: 'renew'; readonly withinDays: number };
+  | { readonly kind: 'renew'; readonly withinDays: number }
+  /** Makes a folder a backup, or says how it would. */
+  | { readonly kind: 'backup'; readonly folder: string; readonly dryRun?: true };
 
 /** What has begun is brought to its end, whether or not the command waits for it. */
 type CarryOut = (order: Order, say: (step: string) => void) => Promise<unknown>;

@@ -21,6 +21,8 @@ export type DeployErrorCode =
   | 'BUNDLE_INVALID'
   | 'NOT_AGREED'
   | 'ELSEWHERE'
+  | 'BACKUP_INVALID'
+  | 'BACKUP_UNUSABLE'
   | 'USAGE'
   | 'NAME_UNKNOWN'
   | 'NAME_TAKEN'

@@ -96,7 +96,7 @@ export async function kuboNodes(
       name,
       command: program,
       args: ['daemon', '--migrate=false'],
-      env: environment(repository),
+      env: kuboEnvironment(repository),
       logFile: layout.logFile(name),
       ready: rpcPort,
     };
@@ -154,7 +154,7 @@ async function initialise(program: string, repository: string): Promise<boolean>
   const unfinished = `${repository}.new`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
-  const env = { ...process.env, ...environment(unfinished) };
+  const env = { ...process.env, ...kuboEnvironment(unfinished) };
   await run(program, ['init', '--empty-repo', '--profile', 'test'], { env, timeout: INIT_MS }).catch(
     (cause: unknown) => {
       throw new DeployError('PROCESS_FAILED', `${program} init did not make ${repository}`, { cause });
@@ -181,7 +181,7 @@ async function readConfig(repository: string): Promise<Config> {
 }
 
 /** Without the key no node starts, rather than one in the public network. */
-function environment(repository: string): Readonly<Record<string, string>> {
+export function kuboEnvironment(repository: string): Readonly<Record<string, string>> {
   return { IPFS_PATH: repository, LIBP2P_FORCE_PNET: '1', IPFS_TELEMETRY: 'off' };
 }
 

@@ -55,14 +55,14 @@ export class Processes {
     await this.#restart(kept, kept.program);
   }
 
-  /** Does something while a program does not run. @throws DeployError NAME_UNKNOWN PROCESS_FAILED, and what `work` throws */
-  async without<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const { program } = this.#of(name);
-    await this.end(name);
+  /** Does something while none of some programs runs. @throws DeployError NAME_UNKNOWN PROCESS_FAILED, and what `work` throws */
+  async without<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
+    const programs = names.map((name) => this.#of(name).program);
     try {
+      await Promise.all(names.map((name) => this.end(name)));
       return await work();
     } finally {
-      if (!this.#stopping) await this.#start(program);
+      if (!this.#stopping) await this.start(programs);
     }
   }
 

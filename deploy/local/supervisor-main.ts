@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { writeWhole } from '@yilian/service';
 import { adopt } from '../hosts/ceremony.ts';
 import { trustOthers } from '../hosts/trust.ts';
+import { requireRestored } from './backup/restoring.ts';
 import { forget } from './control.ts';
 import { DESCRIPTION_FILE, type Description, readDescription } from './description.ts';
 import { type Engines, parseEngines, rememberEngines, requireSameEngines } from './engines.ts';
@@ -80,6 +81,7 @@ async function main(
  * @throws DeployError STATE_FOREIGN ENGINE_DIFFERS KUBO_MISSING KUBO_UNFIT FABRIC_MISSING FABRIC_UNFIT DESCRIPTION_INVALID FILE_UNREADABLE
  */
 async function described(state: string, given: string | undefined, engines: Partial<Engines>) {
+  requireRestored(state);
   const kept = join(state, DESCRIPTION_FILE);
   const known = await readIfThere(kept);
   if (known === undefined) {

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isFree, writeWhole } from '@yilian/service';
+import { backupSteps, type Host, takeBackup } from './backup/taking.ts';
+import { versionsOf } from './backup/versions.ts';
 import { warmUp } from './compile-cache.ts';
 import { type ContractVersion, type ContractVersions, upgraded, writeContractVersions } from './contract-versions.ts';
 import { Control, type Order } from './control.ts';
@@ -133,6 +135,10 @@ export class Supervisor {
           return undefined;
         case 'renew':
           return await this.#renew(order.withinDays);
+        case 'backup':
+          return order.dryRun === true
+            ? backupSteps(this.#backupHost())
+            : await takeBackup(this.#backupHost(), order.folder);
         default:
           throw new DeployError('USAGE', 'no such order');
       }
@@ -198,6 +204,25 @@ export class Supervisor {
     const fabric = await FabricChains.prepare(this.#layout, binaries, { evenExpired: true });
     const restart = (name: string) => this.#processes.restart(name);
     return fabric.renew({ withinDays, restart, signal: this.#stopping.signal }, (step) => this.#step(step));
+  }
+
+  #backupHost(): Host {
+    if (this.#layout.host !== undefined)
+      throw new DeployError(
+        'BACKUP_UNUSABLE',
+        'a federation that is spread over hosts is backed up by each of its own',
+      );
+    if (this.#layout.before !== undefined)
+      throw new DeployError('STATE_BUSY', 'a change of this federation has not ended: give it again first');
+    return {
+      layout: this.#layout,
+      versions: versionsOf(this.#sources),
+      runs: (name) => this.#processes.list.some((each) => each.name === name),
+      without: (names, work) => this.#processes.without(names, work),
+      ready: () => this.#allReady(READY_MS),
+      say: (step) => this.#step(step),
+      signal: this.#stopping.signal,
+    };
   }
 
   /** Ends relays, proxies and vaults before the chains, queues and Kubo nodes they use. */

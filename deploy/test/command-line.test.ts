@@ -9,6 +9,8 @@ const COMMANDS = [
   'up',
   'status',
   'down',
+  'backup',
+  'restore',
   'enrol',
   'publish',
   'grant',

@@ -1,4 +1,5 @@
 export { type BlockVault, type BlockVaultOptions, openBlockVault } from './block-vault.ts';
+export { contentOfCar } from './car.ts';
 export { type Cid, MAX_BLOCK_BYTES, parseCid } from './cid.ts';
 export { CHUNK_BYTES, MAX_LEVELS, MAX_LINKS } from './dag.ts';
 export { gatewayHandler, serveGateway } from './gateway.ts';

@@ -2,11 +2,9 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { Order } from '../control.ts';
 import { readDescription } from '../description.ts';
 import { DeployError } from '../errors.ts';
-import { running } from '../running.ts';
-import { positive, type Session } from './session.ts';
+import { give, positive, type Session } from './session.ts';
 
 const WITHIN_DAYS = 30;
 const DRY_RUN = ['--dry-run', 'only say what would be done, and whose consent it needs'] as const;
@@ -74,13 +72,4 @@ function version(text: string): string {
   if (!/^[0-9A-Za-z.-]{1,16}$/.test(text))
     throw new InvalidArgumentError('At most 16 letters, digits, dots and dashes.');
   return text;
-}
-
-/** Has the supervisor carry out an order. @throws DeployError NOT_RUNNING NOT_READY, and what the supervisor says */
-async function give({ state, note, signal }: Session, given: Order): Promise<unknown> {
-  const now = await running(state);
-  if (now === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${state}`);
-  if (now.control === undefined) throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
-  const { order } = await import('../control.ts');
-  return order(now.control, given, note, signal);
 }

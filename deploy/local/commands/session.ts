@@ -2,9 +2,11 @@ import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Actors } from '../actors.ts';
+import type { Order } from '../control.ts';
 import { DeployError } from '../errors.ts';
 import type { Layout } from '../layout.ts';
 import { askPassphrase } from '../passphrase.ts';
+import { running } from '../running.ts';
 
 interface Globals {
   readonly state: string;
@@ -84,4 +86,13 @@ export function positive(text: string): number {
   const value = Number(text);
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 on is wanted.');
   return value;
+}
+
+/** Has the supervisor carry out an order. @throws DeployError NOT_RUNNING NOT_READY, and what the supervisor says */
+export async function give({ state, note, signal }: Session, given: Order): Promise<unknown> {
+  const now = await running(state);
+  if (now === undefined) throw new DeployError('NOT_RUNNING', `no federation runs in ${state}`);
+  if (now.control === undefined) throw new DeployError('NOT_READY', `the federation is starting: ${now.step}`);
+  const { order } = await import('../control.ts');
+  return order(now.control, given, note, signal);
 }
