@@ -213,7 +213,12 @@ else
     });
 
     it('refuses to change from one host, and says why', { timeout: SLOW_MS }, async () => {
-      for (const change of [['change', 'description.json'], ['change', 'description.json', '--dry-run'], ['renew']])
+      for (const change of [
+        ['change', 'description.json'],
+        ['change', 'description.json', '--dry-run'],
+        ['upgrade', 'region-a', '--module', 'report.txt', '--to', '2'],
+        ['renew'],
+      ])
         expect(await refusal('host-a', change)).toMatchObject({
           code: 'CHANGE_UNSUPPORTED',
           message: expect.stringMatching(/no host has the keys of all$/) as string,
