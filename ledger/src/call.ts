@@ -8,7 +8,7 @@ export interface EvaluateOptions {
   readonly transient?: Readonly<Record<string, Argument>>;
   /** MSP ids of the organisations that must execute. */
   readonly organisations?: readonly string[];
-  /** How long peers and orderers that are out of reach are waited for, milliseconds. Default: 5 s. */
+  /** How long peers and orderers that are out of reach are waited for, milliseconds. Default: 3 s. */
   readonly patienceMs?: number;
   /** Checked between the calls; each call ends by its own deadline. */
   readonly signal?: AbortSignal;
@@ -30,7 +30,7 @@ export interface Committed {
 }
 
 const RETRIES = 4;
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 3_000;
 /** An orderer may go with what it took: what is not committed by its deadline is handed in again, so long. */
 const COMMIT_PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 20;

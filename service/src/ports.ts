@@ -7,14 +7,21 @@ const FIRST = 12_000;
 const LAST = 32_000;
 const LOOPBACK = '127.0.0.1';
 
-/** That many ports of the loopback interface that nobody listens on. */
+/**
+ * That many ports in a row of the loopback interface that nobody listens on. In a row: whoever chooses at the same time
+ * hardly chooses the same, and sees a row that another has begun to use as taken.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
-    const port = randomInt(FIRST, LAST);
-    if (!found.has(port) && (await isFree(port))) found.add(port);
+  for (;;) {
+    const first = randomInt(FIRST, LAST - count);
+    const row = Array.from({ length: count }, (_, index) => first + index);
+    if (await areFree(row)) return row;
   }
-  return [...found];
+}
+
+async function areFree(ports: readonly number[]): Promise<boolean> {
+  for (const port of ports) if (!(await isFree(port))) return false;
+  return true;
 }
 
 /** Whether nobody listens on a port, of the loopback interface unless another address is named. */
