@@ -114,6 +114,11 @@ function demand(holds: boolean, message: string): void {
   if (!holds) throw new Error(message);
 }
 
+/** The least that is more than half. */
+export function majorityOf(size: number): number {
+  return Math.floor(size / 2) + 1;
+}
+
 /** The organisations of a region that run a proxy: all but auditors. */
 export function proxyHosts(region: RegionDescription): readonly OrganisationDescription[] {
   return region.organisations.filter(({ kind }) => kind !== 'auditor');

@@ -34,17 +34,35 @@ export interface DescribedNetwork {
   readonly orderers: readonly string[];
 }
 
-const PEER_PORTS = ['peer', 'peer-chaincode', 'peer-operations'];
-export const SECOND_PEER = 'peer1';
+const PEER_PORTS = ['peer', 'peer-chaincode', 'peer-operations'] as const;
+const FIRST_PEER = 'peer0';
+const SECOND_PEER = 'peer1';
+
+/** The names of a member's peers. */
+export function peersOf({ morePeers }: Pick<DescribedNetwork, 'morePeers'>, mspId: string): readonly string[] {
+  return morePeers.includes(mspId) ? [FIRST_PEER, SECOND_PEER] : [FIRST_PEER];
+}
+
+/** The name of where a peer listens. */
+export function peerPort(what: (typeof PEER_PORTS)[number], network: string, mspId: string, peer: string): string {
+  return `${network}/${what}/${mspId}${peer === FIRST_PEER ? '' : `/${peer}`}`;
+}
+
+/** The name of a member's orderer. */
+export function ordererName(mspId: string): string {
+  return `orderer.${mspId}`;
+}
 
 /** The names of everything that listens in Fabric networks. */
 export function fabricPorts(description: Description, contracts: ContractVersions): string[] {
+  const portsOf = (network: string, mspId: string, peer: string) =>
+    PEER_PORTS.map((what) => peerPort(what, network, mspId, peer));
   return networksOf(description).flatMap(({ name, members, morePeers, readers, orderers }) => [
     ...orderers.flatMap((mspId) =>
       ['orderer', 'orderer-admin', 'orderer-operations'].map((what) => `${name}/${what}/${mspId}`),
     ),
-    ...members.flatMap((mspId) => PEER_PORTS.map((what) => `${name}/${what}/${mspId}`)),
-    ...morePeers.flatMap((mspId) => PEER_PORTS.map((what) => `${name}/${what}/${mspId}/${SECOND_PEER}`)),
+    ...members.flatMap((mspId) => portsOf(name, mspId, FIRST_PEER)),
+    ...morePeers.flatMap((mspId) => portsOf(name, mspId, SECOND_PEER)),
     ...servedVersions(contractsOf(contracts, name)).flatMap((version) =>
       [...members, ...readers.map(({ mspId }) => mspId)].map((mspId) => contractPort(name, mspId, version)),
     ),

@@ -22,15 +22,15 @@ import {
   contractPort,
   type DescribedNetwork,
   networksOf,
-  SECOND_PEER,
+  ordererName,
+  peerPort,
+  peersOf,
 } from './fabric-networks.ts';
 import type { Layout } from './layout.ts';
 
 /** When a block is cut, unless the description says. Every block costs all orderers and peers of a network signatures. */
 const REGION_BATCH = { timeoutMs: 10, maxMessages: 200 };
 const MAIN_BATCH = { timeoutMs: 50, maxMessages: 200 };
-const PEER = 'peer0';
-const ordererName = (mspId: string): string => `orderer.${mspId}`;
 
 /** The chains of a federation as Hyperledger Fabric networks: what of them is on this machine. */
 export class FabricChains {
@@ -223,19 +223,16 @@ function mainOf(description: Description): DescribedNetwork {
   return main;
 }
 
-async function planOf(
-  layout: Layout,
-  { name, members, morePeers, readers, orderers }: DescribedNetwork,
-  before: readonly string[],
-): Promise<NetworkPlan> {
-  const endpoint = (what: string, mspId: string, network = name): Endpoint =>
-    layout.endpoint(`${network}/${what}/${mspId}`);
+async function planOf(layout: Layout, described: DescribedNetwork, before: readonly string[]): Promise<NetworkPlan> {
+  const { name, members, readers, orderers } = described;
+  const endpoint = (what: string, mspId: string): Endpoint => layout.endpoint(`${name}/${what}/${mspId}`);
   const { chaincode, endorsement } = layout.contracts(name);
   const versions = contractsOf(layout.contractVersions, name);
-  const peer = (mspId: string, network: string, within = ''): Omit<PeerPlan, 'name'> => ({
-    endpoint: endpoint('peer', `${mspId}${within}`, network),
-    chaincode: endpoint('peer-chaincode', `${mspId}${within}`, network),
-    operations: endpoint('peer-operations', `${mspId}${within}`, network),
+  const peer = (network: string, mspId: string, own: string): PeerPlan => ({
+    name: own,
+    endpoint: layout.endpoint(peerPort('peer', network, mspId, own)),
+    chaincode: layout.endpoint(peerPort('peer-chaincode', network, mspId, own)),
+    operations: layout.endpoint(peerPort('peer-operations', network, mspId, own)),
   });
   const organisation = async (mspId: string, network: string): Promise<OrganisationPlan> => ({
     mspId,
@@ -248,10 +245,7 @@ async function planOf(
         layout.endpoint(contractPort(name, mspId, version)),
       ]),
     ),
-    peers: [
-      { name: PEER, ...peer(mspId, network) },
-      ...(morePeers.includes(mspId) ? [{ name: SECOND_PEER, ...peer(mspId, network, `/${SECOND_PEER}`) }] : []),
-    ],
+    peers: peersOf(described, mspId).map((own) => peer(network, mspId, own)),
   });
   return {
     channel: name,

@@ -5,6 +5,7 @@ import { writeWhole } from '@yilian/service';
 import {
   DESCRIPTION_FILE,
   type Description,
+  majorityOf,
   type OrganisationDescription,
   type RegionDescription,
   readDescription,
@@ -90,7 +91,7 @@ export async function grow(
   signal: AbortSignal,
 ): Promise<void> {
   using registrar = await Registrar.open(layout, before);
-  const majority = ({ authorities }: Description): number => Math.floor(authorities.length / 2) + 1;
+  const majority = ({ authorities }: Description): number => majorityOf(authorities.length);
   if (majority(before) === majority(layout.description)) {
     const validFrom = (await registrar.updateMain()) ?? 0;
     if (validFrom > Date.now()) say('waiting until the authorities’ new trust roots are in force');

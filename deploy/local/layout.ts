@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
-import type { Endpoint, OrdererCertificates } from '@yilian/fabric';
+import { type Endpoint, type OrdererCertificates, serverNameOf } from '@yilian/fabric';
 import type { ConnectOptions } from '@yilian/ledger';
 import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
-import { freePorts, type ServerTlsFiles, writeWhole } from '@yilian/service';
+import { type ServerTlsFiles, writeWhole } from '@yilian/service';
 import { type Agreement, parseAgreement } from '../hosts/bundle.ts';
-import { type Host, hostOf, membersOn, placesOf } from '../hosts/host.ts';
+import { type Host, hostOf, membersOn } from '../hosts/host.ts';
 import { type ContractVersions, chaincodeOf, readContractVersions } from './contract-versions.ts';
 import {
   authorityOf,
@@ -16,14 +15,15 @@ import {
   type Description,
   hospitals,
   MAIN,
+  majorityOf,
   proxyHosts,
   type RegionDescription,
 } from './description.ts';
 import { type Engines, readEngines } from './engines.ts';
 import { DeployError } from './errors.ts';
-import { fabricPorts } from './fabric-networks.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
 import type { HolderConfig } from './holder.ts';
+import { chosenListeners, describedListeners, type Listener, type Listeners, listenerNames } from './listeners.ts';
 import { type CredentialFiles, EMBEDDED, Pki } from './pki.ts';
 import { type ServicePlace, services } from './services.ts';
 
@@ -70,36 +70,20 @@ export interface Listening {
   readonly tls?: ServerTlsFiles;
 }
 
-/** Where a service listens, and, when something stands in front of it, the port that others are told. */
-type Port = number | { readonly listen: number; readonly public: number };
-
-/** Where something listens here, and where others reach it. */
-interface Listener {
-  readonly listen: string;
-  readonly port: number;
-  readonly address: string;
-  readonly publicPort: number;
-  /** Who shows a TLS certificate there. */
-  readonly tls?: string;
-}
-
 interface LayoutParts {
   readonly state: string;
   readonly description: Description;
-  readonly before: Description | undefined;
+  readonly before?: Description | undefined;
   readonly engines: Engines;
   readonly contractVersions: ContractVersions;
-  readonly listeners: ReadonlyMap<string, Listener>;
-  readonly host: Host | undefined;
-  readonly agreement: Agreement | undefined;
+  readonly listeners: Listeners;
+  readonly host?: Host | undefined;
+  readonly agreement?: Agreement | undefined;
 }
 
-const LOOPBACK = '127.0.0.1';
 /** In the state folder of a host: which it is, and what it agreed on with the others. */
 export const HOST_FILE = 'host.json';
 export const AGREEMENT_FILE = 'agreement.json';
-/** Ports of hosts are the same whatever runs on them. */
-const ALL_ENGINES = { engine: 'fabric', vault: 'kubo' } as const;
 
 /**
  * Where everything of a federation lies on this machine: folders, ports, credentials and trust roots. On one machine
@@ -117,28 +101,19 @@ export class Layout {
   /** Which of the description's hosts this is; none where one machine holds everything. */
   readonly host: Host | undefined;
   readonly agreement: Agreement | undefined;
-  readonly #listeners: ReadonlyMap<string, Listener>;
+  readonly #parts: LayoutParts;
 
-  private constructor({
-    state,
-    description,
-    before,
-    engines,
-    contractVersions,
-    listeners,
-    host,
-    agreement,
-  }: LayoutParts) {
-    this.state = state;
-    this.description = description;
-    this.before = before;
-    this.engines = engines;
-    this.contractVersions = contractVersions;
-    this.host = host;
-    this.agreement = agreement;
-    const organisation = host === undefined ? EMBEDDED : undefined;
-    this.pki = new Pki(join(state, 'pki'), organisation, (mspId) => this.#elsewhere(mspId));
-    this.#listeners = listeners;
+  private constructor(parts: LayoutParts) {
+    this.#parts = parts;
+    this.state = parts.state;
+    this.description = parts.description;
+    this.before = parts.before;
+    this.engines = parts.engines;
+    this.contractVersions = parts.contractVersions;
+    this.host = parts.host;
+    this.agreement = parts.agreement;
+    const organisation = this.host === undefined ? EMBEDDED : undefined;
+    this.pki = new Pki(join(this.state, 'pki'), organisation, (mspId) => this.#elsewhere(mspId));
   }
 
   /** @throws DeployError STATE_DAMAGED; USAGE when the description has hosts and this state is none of them */
@@ -146,55 +121,19 @@ export class Layout {
     await mkdir(join(state, 'logs'), { recursive: true, mode: 0o700 });
     const engines = await readEngines(state);
     const contractVersions = await readContractVersions(state);
-    if (description.hosts !== undefined) return Layout.#ofHost(state, description, engines, contractVersions);
-    const file = join(state, 'ports.json');
-    const ports = new Map(Object.entries(((await readJsonIfThere(file)) ?? {}) as Record<string, Port>));
-    const missing = portNames(description, engines, contractVersions).filter((name) => !ports.has(name));
-    const free = await freePorts(missing.length);
-    for (const [index, name] of missing.entries()) ports.set(name, free[index] ?? 0);
-    if (missing.length > 0) writeWhole(file, JSON.stringify(Object.fromEntries(ports), null, 2));
-    const listeners = new Map(
-      [...ports].map(([name, port]) => {
-        const [own, others] = typeof port === 'number' ? [port, port] : [port.listen, port.public];
-        return [name, { listen: LOOPBACK, port: own, address: LOOPBACK, publicPort: others }];
-      }),
-    );
-    return new Layout({
-      state,
-      description,
-      before,
-      engines,
-      contractVersions,
-      listeners,
-      host: undefined,
-      agreement: undefined,
-    });
-  }
-
-  static async #ofHost(
-    state: string,
-    description: Description,
-    engines: Engines,
-    contractVersions: ContractVersions,
-  ): Promise<Layout> {
+    const parts = { state, description, engines, contractVersions };
+    if (description.hosts === undefined) {
+      const listeners = await chosenListeners(state, listenerNames(description, engines, contractVersions));
+      return new Layout({ ...parts, before, listeners });
+    }
     const kept = (await readJsonIfThere(join(state, HOST_FILE))) as { readonly name: string } | undefined;
-    const host = description.hosts?.find(({ name }) => name === kept?.name);
+    const host = description.hosts.find(({ name }) => name === kept?.name);
     if (host === undefined)
       throw new DeployError('USAGE', `the description names hosts; say which one this is with: yilian host keys`);
     const agreement = await readIfThere(join(state, AGREEMENT_FILE));
-    const listeners = new Map(
-      [...placesOf(description, portNames(description, ALL_ENGINES, {}))].map(([name, place]) => [
-        name,
-        { ...place, publicPort: place.port, ...(place.isWeb && { tls: place.owner }) },
-      ]),
-    );
     return new Layout({
-      state,
-      description,
-      before: undefined,
-      engines,
-      contractVersions,
-      listeners,
+      ...parts,
+      listeners: describedListeners(description),
       host,
       agreement: agreement === undefined ? undefined : parseAgreement(agreement),
     });
@@ -202,9 +141,7 @@ export class Layout {
 
   /** The same machine, knowing what the hosts agreed on. */
   knowing(agreement: Agreement): Layout {
-    const { state, description, before, engines, contractVersions, host } = this;
-    const listeners = this.#listeners;
-    return new Layout({ state, description, before, engines, contractVersions, host, agreement, listeners });
+    return new Layout({ ...this.#parts, agreement });
   }
 
   /** Whether a member's keys and processes are on this machine. */
@@ -248,7 +185,7 @@ export class Layout {
 
   /** The names of everything that listens on this machine. */
   get listeners(): readonly string[] {
-    const names = portNames(this.description, this.engines, this.contractVersions);
+    const names = listenerNames(this.description, this.engines, this.contractVersions);
     return names.filter((name) => this.host === undefined || hostOf(this.description, name) === this.host);
   }
 
@@ -294,7 +231,7 @@ export class Layout {
   }
 
   #listener(name: string): Listener {
-    const listener = this.#listeners.get(name);
+    const listener = this.#parts.listeners.get(name);
     if (listener === undefined) throw new Error(`no port is laid out for ${name}`);
     return listener;
   }
@@ -324,8 +261,7 @@ export class Layout {
     const peerMspId = region === undefined ? mspId : commission(this.region(region)).mspId;
     const name = `${region ?? network}/peer/${peerMspId}`;
     const rootsFile = await this.pki.tlsRootsFile(peerMspId);
-    // RFC 6066 has no addresses as server names.
-    const serverName = isIP(this.#listener(name).address) ? 'localhost' : this.#listener(name).address;
+    const serverName = serverNameOf(this.#listener(name).address);
     return {
       address: this.address(name),
       ...(peerMspId !== mspId && { peerMspId }),
@@ -477,7 +413,7 @@ export class Layout {
   #network(network: string): { members: string[]; quorum: number; attesters: string[]; attestationQuorum: number } {
     if (network === MAIN) {
       const members = this.description.authorities.map(({ mspId }) => mspId);
-      const quorum = Math.floor(members.length / 2) + 1;
+      const quorum = majorityOf(members.length);
       return { members, quorum, attesters: members, attestationQuorum: quorum };
     }
     const region = this.region(network);
@@ -524,20 +460,4 @@ export class Layout {
 
 function outOf(quorum: number, mspIds: readonly string[], role: 'peer' | 'client'): string {
   return `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
-}
-
-function portNames(description: Description, { engine, vault }: Engines, contracts: ContractVersions): string[] {
-  const { regions } = description;
-  const embedded = ['main/chain', ...regions.flatMap(({ region }) => [`${region}/chain`, `${region}/main-view`])];
-  return [
-    ...(engine === 'fabric' ? fabricPorts(description, contracts) : embedded),
-    'pseudonyms',
-    ...services(description).map(({ name }) => name),
-    ...regions.flatMap((region) => [
-      `${region.region}/redis`,
-      ...hospitals(region).flatMap(({ mspId }) =>
-        [...(vault === 'kubo' ? ['kubo', 'swarm'] : []), 'vault'].map((what) => `${region.region}/${what}/${mspId}`),
-      ),
-    ]),
-  ];
 }

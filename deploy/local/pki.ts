@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LOCAL_NAME } from '@yilian/fabric';
 import {
   type Authority,
   type AuthorityRecord,
@@ -13,8 +14,6 @@ import { readIfThere } from './files.ts';
 
 /** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
 export const EMBEDDED = 'embedded';
-/** What a service calls itself on its own host. */
-const LOCAL_NAME = 'localhost';
 
 /** Paths of a credential's PEM files; the key's is readable by its owner only. */
 export interface CredentialFiles {

@@ -1,7 +1,7 @@
 import { type Connection, connect } from '@yilian/ledger';
-import { type Change, MainChain } from '@yilian/main-chain';
+import { type Change, type Foundation, MainChain } from '@yilian/main-chain';
 import { canonicalJson, type RegionEntry, type Trust } from '@yilian/protocol';
-import { type Description, MAIN } from './description.ts';
+import { type Description, MAIN, majorityOf } from './description.ts';
 import { DeployError } from './errors.ts';
 import type { Layout } from './layout.ts';
 
@@ -35,10 +35,8 @@ export class Registrar implements Disposable {
 
   /** A majority of those whose voice counts now approves of a change, as far as they are here; says whether it is in force. */
   async approve(change: Change): Promise<boolean> {
-    const [trust] = (await this.chain.foundation()).main;
-    const voters = (trust?.organisations ?? []).map(({ mspId }) => mspId);
-    const majority = Math.floor(voters.length / 2) + 1;
-    for (const chain of this.#chains(voters).slice(0, majority)) {
+    const { voters, needed } = votersOf(await this.chain.foundation());
+    for (const chain of this.#chains(voters).slice(0, needed)) {
       const { result } = await chain.approve(change);
       const { applied } = JSON.parse(new TextDecoder().decode(result)) as { readonly applied: boolean };
       if (applied) return true;
@@ -74,10 +72,10 @@ export class Registrar implements Disposable {
   async proposed(): Promise<readonly string[]> {
     const { description } = this.#layout;
     const known = await this.chain.regions();
-    const [newest] = (await this.chain.foundation()).main;
+    const foundation = await this.chain.foundation();
+    const [newest] = foundation.main;
     const changed = await Promise.all(known.map(({ entry }) => nextEntry(this.#layout, entry)));
     const coming = description.regions.filter(({ region }) => known.every(({ entry }) => entry.region !== region));
-    const voters = (newest?.organisations ?? []).map(({ mspId }) => mspId);
     const lines = [
       ...(newest === undefined || isSameTrust(newest, await this.#layout.trust(MAIN))
         ? []
@@ -87,7 +85,8 @@ export class Registrar implements Disposable {
       ),
       ...coming.map(({ region }) => `the main chain gets the entry of ${region}`),
     ];
-    return lines.map((line) => `${line}, approved by ${Math.floor(voters.length / 2) + 1} of ${voters.join(', ')}`);
+    const { voters, needed } = votersOf(foundation);
+    return lines.map((line) => `${line}, approved by ${needed} of ${voters.join(', ')}`);
   }
 
   #chains(mspIds: readonly string[] = [...this.#connections.keys()]): readonly MainChain[] {
@@ -99,6 +98,12 @@ export class Registrar implements Disposable {
   [Symbol.dispose](): void {
     for (const connection of this.#connections.values()) connection.close();
   }
+}
+
+/** The authorities whose voice counts now, and how many of them decide. */
+function votersOf({ main: [newest] }: Foundation): { readonly voters: readonly string[]; readonly needed: number } {
+  const voters = (newest?.organisations ?? []).map(({ mspId }) => mspId);
+  return { voters, needed: majorityOf(voters.length) };
 }
 
 /** An organisation's administrator at its own peer of a network. */

@@ -87,17 +87,9 @@ export async function updateChannel(binaries: Binaries, folder: string, update: 
   for (const administrator of administrators.slice(1))
     await peer(administrator, ['channel', 'signconfigtx', '-f', file('envelope.pb')], signal);
   const handIn = ['channel', 'update', '-f', file('envelope.pb'), '-c', channel, ...orderingFlags(orderer)];
-  const handedIn = async (): Promise<boolean> => {
-    try {
-      await peer(first, handIn, signal);
-      return true;
-    } catch (error) {
-      if (isSaid(FEW_CONNECTED, error)) return false;
-      throw error;
-    }
-  };
   const otherwise = `too few orderers of ${channel} are connected with each other to exchange one`;
-  await until(otherwise, handedIn, { withinMs: CONNECTED_MS, signal });
+  const passes = (error: unknown) => isSaid(FEW_CONNECTED, error);
+  await until(otherwise, () => peer(first, handIn, signal), { withinMs: CONNECTED_MS, passes, signal });
   await inForce(binaries, folder, update, first, config.sequence);
 }
 

@@ -1,6 +1,7 @@
 import { type ChannelConfig, type OrganisationGroup, ownValue, type Part } from './channel-config.ts';
 import { FabricError } from './errors.ts';
 import { addressOf, type Endpoint } from './plan.ts';
+import { outOf, type SignaturePolicy } from './signature-policy.ts';
 
 /** An orderer as the channel knows it. Certificates are PEM. */
 export interface Consenter {
@@ -31,8 +32,6 @@ interface OrdererValues {
 
 /** SmartBFT outlives the loss of one orderer of four. */
 const BFT_MINIMUM = 4;
-/** common.Policy.PolicyType. */
-const SIGNATURE = 1;
 
 /** The consenters of a channel. */
 export function consentersOf(config: ChannelConfig): readonly { readonly host: string; readonly port: number }[] {
@@ -124,16 +123,11 @@ function setConsenters(
 }
 
 /** Who has to sign a block: a quorum of the consenters, in the order of their mapping. `configtxgen` writes it once only. */
-function blockValidation(mapping: readonly MappedEntry[]): { type: number; value: unknown } {
+function blockValidation(mapping: readonly MappedEntry[]): SignaturePolicy<object> {
   const n = mapping.length;
   const f = Math.floor((n - 1) / 3);
-  const identities = mapping.map(({ msp_id, identity }) => ({
-    principal: { id_bytes: identity, mspid: msp_id },
-    principal_classification: 'IDENTITY',
-  }));
-  const rules = mapping.map((_, index) => ({ signed_by: index }));
-  const rule = { n_out_of: { n: Math.ceil((n + f + 1) / 2), rules } };
-  return { type: SIGNATURE, value: { identities, rule, version: 0 } };
+  const signers = mapping.map(({ msp_id, identity }) => ({ id_bytes: identity, mspid: msp_id }));
+  return outOf(Math.ceil((n + f + 1) / 2), 'IDENTITY', signers);
 }
 
 function valuesOf({ channel_group }: ChannelConfig): OrdererValues {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Contract } from '@yilian/ledger/contract';
 import { serveContracts } from '@yilian/ledger/contract-server';
 import { runService } from '@yilian/service';
-import type { ContractServerConfig } from './network.ts';
+import type { ContractServerConfig } from './node-files.ts';
 
 /** One organisation's contract server: `node contract-main.ts CONFIG.json`. */
 await runService(async (file) => {

@@ -1,6 +1,7 @@
 export { type Binaries, findBinaries } from './binaries.ts';
 export type { Change, ChangeOptions, Consent } from './change.ts';
 export { FabricError, type FabricErrorCode } from './errors.ts';
+export { LOCAL_NAME, serverNameOf } from './msp.ts';
 export { FabricNetwork, type NodeProgram, type PeerAccess, type Renewal } from './network.ts';
 export type {
   BatchPlan,

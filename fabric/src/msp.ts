@@ -14,6 +14,11 @@ export interface CredentialFiles {
   readonly privateKey: string;
 }
 
+/** As what a TLS server is known that is reached at a host: RFC 6066 has no addresses as server names. */
+export function serverNameOf(host: string): string {
+  return isIP(host) ? LOCAL_NAME : host;
+}
+
 /** The MSP folder of an organisation as a channel knows it: roots, intermediates and roles, no keys. */
 export function writeOrganisationMsp(folder: string, { authority, tlsAuthority }: OrganisationPlan): string {
   write(join(folder, 'cacerts/ca.pem'), authority.rootPem);

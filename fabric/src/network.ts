@@ -1,7 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { isIP } from 'node:net';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, type Tls } from '@yilian/ledger';
 import type { Organisation } from '@yilian/ledger/verify';
@@ -12,18 +10,17 @@ import { type Change, type ChangeOptions, perform } from './change.ts';
 import { constituencyOf, membersOf, setRevocationLists } from './channel-config.ts';
 import { mspsOf } from './channel-msps.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
-import { patiently, writeElsewhere, writeOrdererElsewhere } from './elsewhere.ts';
+import { patiently } from './elsewhere.ts';
 import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
-import { readIfThere, write, writeYaml } from './files.ts';
+import { readIfThere, write } from './files.ts';
 import { makeGenesis, requireGenesis } from './genesis.ts';
 import { installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
 import { admit, dismiss } from './membership.ts';
-import { type CredentialFiles, LOCAL_NAME, writeLocalMsp, writeOrganisationMsp, writeTls } from './msp.ts';
-import { ordererConfig } from './orderer-config.ts';
+import { serverNameOf } from './msp.ts';
+import { writeOrderers, writeOrganisations, writePeers } from './node-files.ts';
 import { addOrderer, removeOrderer } from './ordering.ts';
 import { requireOrderersKept, requireOwn } from './ownership.ts';
-import { administratorConfig, peerConfig } from './peer-config.ts';
 import {
   addressOf,
   type Endpoint,
@@ -38,6 +35,7 @@ import { reconcile } from './reconciliation.ts';
 import { type RenewalOptions, renewOrderer, renewOrganisation } from './renewal.ts';
 import { Site } from './site.ts';
 import { joinFromSnapshot, type SnapshotJoin } from './snapshot.ts';
+import { until } from './until.ts';
 
 /** A process of a network. */
 export interface NodeProgram {
@@ -50,12 +48,6 @@ export interface NodeProgram {
   readonly ready: 'line' | number;
   /** The address of that port; the loopback when left out. */
   readonly host?: string;
-}
-
-/** Configuration of `contract-main.ts`. */
-export interface ContractServerConfig {
-  readonly chaincodes: readonly { readonly module: string; readonly packageId: string; readonly address: string }[];
-  readonly tls: CredentialFiles & { readonly roots: string };
 }
 
 /** `now` as of when it is asked, unless it is said. */
@@ -74,8 +66,6 @@ const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
 const ANY = '0.0.0.0';
 const LOOPBACK = '127.0.0.1';
-/** What the builder's `build` reads. */
-const BUILDER_VARIABLE = 'CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG';
 /** Every contract of fabric-contract-api answers it. */
 const METADATA = 'org.hyperledger.fabric:GetMetadata';
 
@@ -93,9 +83,9 @@ export class FabricNetwork {
    */
   static publish(plan: NetworkPlan, folder: string, binaries: Binaries): Readonly<Record<string, OrdererCertificates>> {
     const network = new FabricNetwork(plan, folder, binaries);
-    network.#writeOrganisations();
-    network.#writeOrderers();
-    network.#writePeers();
+    writeOrganisations(network.#site);
+    writeOrderers(network.#site);
+    writePeers(network.#site);
     const files = network.#site.genesisFiles();
     return Object.fromEntries(
       network.#site.heldOrderers.map((orderer) => [
@@ -112,9 +102,9 @@ export class FabricNetwork {
   static async prepare(plan: NetworkPlan, folder: string, binaries: Binaries): Promise<FabricNetwork> {
     const network = new FabricNetwork(plan, folder, binaries);
     requireOrderersKept(network.#site);
-    network.#writeOrganisations();
-    network.#writeOrderers();
-    network.#writePeers();
+    writeOrganisations(network.#site);
+    writeOrderers(network.#site);
+    writePeers(network.#site);
     await network.#writeGenesis();
     return network;
   }
@@ -122,8 +112,8 @@ export class FabricNetwork {
   /** Whether a block is the first of the planned channel, whoever made it: see `genesis.ts`. @throws FabricError FABRIC_GENESIS FABRIC_COMMAND */
   static async requireGenesis(plan: NetworkPlan, folder: string, binaries: Binaries, block: Uint8Array): Promise<void> {
     const network = new FabricNetwork(plan, folder, binaries);
-    network.#writeOrganisations();
-    network.#writeOrderers();
+    writeOrganisations(network.#site);
+    writeOrderers(network.#site);
     await requireGenesis(network.#site, block);
   }
 
@@ -134,13 +124,11 @@ export class FabricNetwork {
 
   /** The orderers, contract servers and peers of this machine. */
   programs(): readonly NodeProgram[] {
-    const { held, heldOrderers } = this.#site;
+    const { held, own, heldOrderers } = this.#site;
     return [
       ...heldOrderers.map((orderer) => this.#orderer(orderer)),
       ...held.flatMap((organisation) => this.#contracts(organisation)),
-      ...held
-        .filter(({ home }) => home === undefined)
-        .flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
+      ...own.flatMap((organisation) => organisation.peers.map((peer) => this.#peer(organisation, peer))),
     ];
   }
 
@@ -300,34 +288,23 @@ export class FabricNetwork {
       identity: { mspId: organisation.mspId, certificate: readFileSync(join(msp, 'signcerts/cert.pem'), 'utf8') },
       privateKey: readFileSync(join(msp, 'keystore/key.pem'), 'utf8'),
     });
-    const deadline = Date.now() + READY_MS;
+    const otherwise = `${this.plan.channel} does not endorse with every organisation`;
+    const passes = (): boolean => true;
     for (const { name } of this.plan.chaincodes) {
       const endorse = () =>
         connection
           .contract(this.plan.channel, name)
           .newProposal(METADATA, { endorsingOrganizations: endorsing.map(({ mspId }) => mspId) })
           .endorse();
-      for (;;) {
-        try {
-          await endorse();
-          break;
-        } catch (cause) {
-          if (Date.now() > deadline)
-            throw new FabricError('FABRIC_NOT_READY', `${this.plan.channel} does not endorse with every organisation`, {
-              cause,
-            });
-          await delay(POLL_MS, undefined, { signal });
-        }
-      }
+      await until(otherwise, endorse, { withinMs: READY_MS, pollMs: POLL_MS, passes, signal });
     }
   }
 
   /** The way to a peer's gateway. @throws FabricError FABRIC_UNPLANNED */
   access(mspId: string, peerName: string): PeerAccess {
     const { address, roots } = this.#site.administrator(mspId, peerName);
-    const host = address.slice(0, address.lastIndexOf(':'));
-    // RFC 6066 has no addresses as server names.
-    return { address, tls: { roots: readFileSync(roots, 'utf8'), ...(isIP(host) && { serverName: LOCAL_NAME }) } };
+    const serverName = serverNameOf(address.slice(0, address.lastIndexOf(':')));
+    return { address, tls: { roots: readFileSync(roots, 'utf8'), serverName } };
   }
 
   get #founded(): string {
@@ -336,89 +313,6 @@ export class FabricNetwork {
 
   #path(...parts: readonly string[]): string {
     return this.#site.path(...parts);
-  }
-
-  #writeOrganisations(): void {
-    for (const organisation of this.plan.organisations) {
-      if (organisation.isElsewhere === true) {
-        writeElsewhere(this.#site, organisation);
-        continue;
-      }
-      const { mspId, contracts } = organisation;
-      const folder = this.#site.home(mspId);
-      writeOrganisationMsp(join(folder, 'msp'), organisation);
-      writeLocalMsp(join(folder, 'admin/msp'), organisation, { commonName: `admin.${mspId}`, role: 'admin' });
-      writeTls(join(folder, 'admin/tls'), organisation, `admin.${mspId}`, 'admin', []);
-      if (contracts === undefined) continue;
-      const hosts = [...new Set(Object.values(contracts).map(({ host }) => host))];
-      const tls = writeTls(join(folder, 'contracts/tls'), organisation, `contracts.${mspId}`, 'client', hosts);
-      for (const { file, packages } of this.#site.served(organisation)) {
-        const chaincodes = packages.map(({ module, id, address }) => ({ module, packageId: id, address }));
-        const config: ContractServerConfig = { chaincodes, tls };
-        write(file, JSON.stringify(config, null, 2));
-      }
-    }
-    for (const each of this.#site.packages) write(this.#site.packageFile(each), each.bytes);
-  }
-
-  #writeOrderers(): void {
-    const roots = this.plan.organisations.map(({ mspId }) => this.#site.administratorTls(mspId).roots);
-    for (const orderer of this.plan.orderers) {
-      const { name, mspId, endpoint, admin } = orderer;
-      const folder = this.#path('orderers', name);
-      const organisation = this.#site.organisation(mspId);
-      if (organisation.isElsewhere === true) {
-        writeOrdererElsewhere(this.#site, orderer);
-        continue;
-      }
-      const msp = writeLocalMsp(join(folder, 'msp'), organisation, { commonName: `${name}.${mspId}`, role: 'orderer' });
-      const tls = writeTls(join(folder, 'tls'), organisation, `${name}.${mspId}`, 'orderer', [
-        ...new Set([endpoint.host, admin.host]),
-      ]);
-      const data = join(folder, 'data');
-      mkdirSync(data, { recursive: true, mode: 0o700 });
-      writeYaml(join(folder, 'orderer.yaml'), ordererConfig(orderer, { msp, tls, roots, ownRoots: tls.roots, data }));
-    }
-  }
-
-  #writePeers(): void {
-    for (const organisation of this.#site.held) {
-      const { mspId } = organisation;
-      for (const peer of organisation.peers) {
-        const folder = join(this.#site.home(mspId), 'peers', peer.name);
-        const commonName = `${peer.name}.${mspId}`;
-        const msp = writeLocalMsp(join(folder, 'msp'), organisation, { commonName, role: 'peer' });
-        const tls = writeTls(join(folder, 'tls'), organisation, commonName, 'peer', [peer.endpoint.host]);
-        const data = join(folder, 'data');
-        mkdirSync(data, { recursive: true, mode: 0o700 });
-        const builder = this.#writeBuilder(join(folder, 'builder'), organisation, peer.name);
-        writeYaml(join(folder, 'core.yaml'), peerConfig(organisation, peer, { msp, tls, data, builder }));
-        const admin = join(this.#site.home(mspId), 'admin/msp');
-        const config = administratorConfig(mspId, admin, addressOf(peer.endpoint), tls.roots);
-        writeYaml(join(folder, 'admin/core.yaml'), config);
-      }
-    }
-  }
-
-  /**
-   * Fabric wants its builder's programs under other names than it ships them. What `build` fills into a package it is
-   * told anew each time, so that a peer that runs learns the address of a new contract server.
-   */
-  #writeBuilder(folder: string, organisation: OrganisationPlan, peer: string): string {
-    const { ccaas_build, ccaas_detect, ccaas_release } = this.#site.binaries;
-    for (const [step, program] of [
-      ['detect', ccaas_detect],
-      ['release', ccaas_release],
-    ] as const) {
-      mkdirSync(join(folder, 'bin'), { recursive: true, mode: 0o700 });
-      rmSync(join(folder, 'bin', step), { force: true });
-      symlinkSync(program, join(folder, 'bin', step));
-    }
-    const file = this.#site.writeBuilderConfig(organisation, peer);
-    const variable = `${BUILDER_VARIABLE}="$(cat ${quoted(file)})"`;
-    write(join(folder, 'bin/build'), `#!/bin/sh\n${variable} exec ${quoted(ccaas_build)} "$@"\n`);
-    chmodSync(join(folder, 'bin/build'), 0o700);
-    return folder;
   }
 
   async #writeGenesis(): Promise<void> {
@@ -465,9 +359,4 @@ export class FabricNetwork {
 /** Where this machine's own processes find what listens on all its addresses. */
 function reachedAt({ host, listen = host }: Endpoint): string {
   return listen === ANY ? LOOPBACK : listen;
-}
-
-/** As one word of a shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

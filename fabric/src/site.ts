@@ -64,6 +64,11 @@ export class Site {
     return this.plan.organisations.filter(({ isElsewhere }) => isElsewhere !== true);
   }
 
+  /** Of these, the ones whose files and peers are this network's. */
+  get own(): readonly OrganisationPlan[] {
+    return this.held.filter(({ home }) => home === undefined);
+  }
+
   get heldOrderers(): readonly OrdererPlan[] {
     return this.plan.orderers.filter(({ mspId }) => this.organisation(mspId).isElsewhere !== true);
   }
@@ -119,11 +124,6 @@ export class Site {
     return this.organisation(mspId).home ?? this.path('organisations', mspId);
   }
 
-  /** The organisations whose files are this network's. */
-  get own(): readonly OrganisationPlan[] {
-    return this.plan.organisations.filter(({ home }) => home === undefined);
-  }
-
   /** The certificates of every process and administrator. */
   certificates(): readonly HeldCertificate[] {
     const held = (holder: string, folder: string, own: OrganisationPlan): HeldCertificate[] => [
@@ -148,7 +148,6 @@ export class Site {
     ];
     return [
       ...this.own.flatMap((own) => {
-        if (own.isElsewhere === true) return [];
         const folder = this.home(own.mspId);
         return [
           ...held(`admin/${own.mspId}`, join(folder, 'admin'), own),

@@ -1,16 +1,15 @@
 import { majorityOf } from './change.ts';
 import type { ChannelConfig } from './channel-config.ts';
+import { outOf, type SignaturePolicy } from './signature-policy.ts';
 
 /** The policies of those who use a channel that a majority of the voters fulfils, and in which role. */
 const POLICIES = { Admins: 'admin', Endorsement: 'peer', LifecycleEndorsement: 'peer' } as const;
 type Role = (typeof POLICIES)[keyof typeof POLICIES];
 
-/** `common.Policy.PolicyType`. */
-const SIGNATURE = 1;
-
-/** `common.SignaturePolicyEnvelope` as configtxlator writes it. */
-interface SignaturePolicy {
-  readonly identities: readonly { readonly principal: { readonly msp_identifier: string } }[];
+/** `common.MSPRole` as configtxlator writes it. */
+interface MspRole {
+  readonly msp_identifier: string;
+  readonly role: string;
 }
 
 /** In Fabric's policy language, by name of the policy. */
@@ -25,7 +24,7 @@ export function votingRules(voters: readonly string[]): readonly { readonly name
 /** The organisations whose majority decides about the channel and its contracts. */
 export function votersOf({ channel_group }: ChannelConfig): readonly string[] {
   const { policy } = channel_group.groups.Application.policies['Admins'] ?? {};
-  const { identities = [] } = (policy?.value ?? {}) as Partial<SignaturePolicy>;
+  const { identities = [] } = (policy?.value ?? {}) as Partial<SignaturePolicy<MspRole>['value']>;
   return identities.map(({ principal }) => principal.msp_identifier).toSorted();
 }
 
@@ -36,18 +35,11 @@ export function setVoters(config: ChannelConfig, voters: readonly string[]): voi
   const { policies } = config.channel_group.groups.Application;
   for (const [name, role] of Object.entries(POLICIES)) {
     const before = policies[name];
-    if (before !== undefined) before.policy = { type: SIGNATURE, value: majority(sorted, role) };
+    if (before !== undefined) before.policy = majority(sorted, role);
   }
 }
 
-function majority(voters: readonly string[], role: Role): object {
-  const { needed } = majorityOf(voters);
-  return {
-    version: 0,
-    identities: voters.map((mspId) => ({
-      principal_classification: 'ROLE',
-      principal: { msp_identifier: mspId, role: role.toUpperCase() },
-    })),
-    rule: { n_out_of: { n: needed, rules: voters.map((_, index) => ({ signed_by: index })) } },
-  };
+function majority(voters: readonly string[], role: Role): SignaturePolicy<MspRole> {
+  const roles = voters.map((msp_identifier) => ({ msp_identifier, role: role.toUpperCase() }));
+  return outOf(majorityOf(voters).needed, 'ROLE', roles);
 }

@@ -10,7 +10,6 @@ export type ValidationCode = Exclude<keyof typeof StatusCode, 'VALID'>;
  */
 export type LedgerErrorCode =
   | ValidationCode
-  | 'ABORTED'
   | 'CONTRACT'
   | 'DEADLINE'
   | 'ENDORSEMENT_MISMATCH'
@@ -52,8 +51,9 @@ const STAGES: Readonly<Record<string, Stage>> = {
   SubmitError: 'submit',
   CommitStatusError: 'commit',
 };
+/** Nobody here cancels a call: `CANCELLED` is a peer that stops, or whose clock came to the deadline before ours. */
 const TRANSPORT: Readonly<Partial<Record<number, LedgerErrorCode>>> = {
-  [GrpcStatus.CANCELLED]: 'ABORTED',
+  [GrpcStatus.CANCELLED]: 'DEADLINE',
   [GrpcStatus.DEADLINE_EXCEEDED]: 'DEADLINE',
   [GrpcStatus.PERMISSION_DENIED]: 'FORBIDDEN',
   [GrpcStatus.RESOURCE_EXHAUSTED]: 'OVERLOADED',

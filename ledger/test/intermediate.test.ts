@@ -3,8 +3,9 @@ import { KeyUsageFlags, Name, type TBSCertificate, Validity } from '@peculiar/as
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AuthorityRecord, createAuthority, restoreAuthority } from '../src/ca.ts';
-import { createMsp, type Organisation, VerifyError, verifyOutcome } from '../src/verify.ts';
+import { createMsp, type Organisation, verifyOutcome } from '../src/verify.ts';
 import { below, leafOf } from './fixture/chain.ts';
+import { codeOf } from './fixture/code-of.ts';
 import { constrain, forge, use } from './fixture/forge.ts';
 import { CLIENT, draftProof, NOW, TRUST } from './fixture/network.ts';
 
@@ -15,15 +16,6 @@ const root = createAuthority(CREATED);
 const sub = root.intermediate({ commonName: 'sub' });
 const [subPem = ''] = sub.intermediates;
 const trust: Organisation = { mspId: 'AMSP', roots: [root.rootPem], intermediates: [subPem] };
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return 'accepted';
-  } catch (error) {
-    return error instanceof VerifyError ? error.code : String(error);
-  }
-}
 
 function judge(organisation: Organisation, certificate: string, at = NOW): string {
   return codeOf(() => createMsp(organisation).identify(certificate, at));

@@ -86,6 +86,7 @@ describe('an error of the gateway', () => {
   it.each([
     [status.UNAVAILABLE, 'UNAVAILABLE'],
     [status.DEADLINE_EXCEEDED, 'DEADLINE'],
+    [status.CANCELLED, 'DEADLINE'],
     [status.RESOURCE_EXHAUSTED, 'OVERLOADED'],
   ])('%d has had no effect before the orderer; after it the same envelope may be handed in again', (code, name) => {
     expect(told(new EndorseError(properties(code)))).toMatchObject({ code: name, stage: 'endorse', remedy: 'later' });
@@ -106,7 +107,6 @@ describe('an error of the gateway', () => {
   it.each([
     [status.PERMISSION_DENIED, 'FORBIDDEN'],
     [status.UNAUTHENTICATED, 'FORBIDDEN'],
-    [status.CANCELLED, 'ABORTED'],
     [status.ABORTED, 'REJECTED'],
     [status.INVALID_ARGUMENT, 'REJECTED'],
   ])('%d is final', (code, name) => {

@@ -6,22 +6,14 @@ import { type AuthorityRecord, createAuthority, restoreAuthority } from '../src/
 import { toPem } from '../src/encoding.ts';
 import { readSerializedIdentity } from '../src/msp.ts';
 import { createSigner } from '../src/signer.ts';
-import { createMsp, type Organisation, VerifyError } from '../src/verify.ts';
+import { createMsp, type Organisation } from '../src/verify.ts';
+import { codeOf } from './fixture/code-of.ts';
 import { constrain, derOf, extend, forge, rename, use } from './fixture/forge.ts';
 import { authority, member, NOW, serialized } from './fixture/network.ts';
 
 const DAY_MS = 86_400_000;
 const root = authority('AMSP');
 const organisation: Organisation = { mspId: 'AMSP', roots: [root.rootPem] };
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-    return 'accepted';
-  } catch (error) {
-    return error instanceof VerifyError ? error.code : String(error);
-  }
-}
 
 describe('an organisation', () => {
   it('identifies what its authority issued', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { MAIN, proxyHosts } from '../description.ts';
-import { networksOf, SECOND_PEER } from '../fabric-networks.ts';
+import { networksOf, ordererName, peerPort, peersOf } from '../fabric-networks.ts';
 import type { Layout } from '../layout.ts';
 
 /**
@@ -51,24 +51,21 @@ export function nodesOf({ description, engines }: Layout): Nodes {
     process: `${network}/peer/${mspId}/${name}`,
     network,
     folder: join(network, 'fabric', 'organisations', mspId, 'peers', name, 'data'),
-    operations: `${network}/peer-operations/${mspId}${name === SECOND_PEER ? `/${name}` : ''}`,
+    operations: peerPort('peer-operations', network, mspId, name),
     channels: [
       network,
       ...(readers.some((reader) => reader.region === network && reader.mspId === mspId) ? [MAIN] : []),
     ],
   });
   return {
-    peers: networks.flatMap(({ name, members, morePeers }) =>
-      members.flatMap((mspId) => [
-        peer(name, mspId, 'peer0'),
-        ...(morePeers.includes(mspId) ? [peer(name, mspId, SECOND_PEER)] : []),
-      ]),
+    peers: networks.flatMap((network) =>
+      network.members.flatMap((mspId) => peersOf(network, mspId).map((own) => peer(network.name, mspId, own))),
     ),
     ordering: networks.flatMap(({ name, orderers }) =>
       orderers.map((mspId) => ({
-        process: `${name}/orderer/orderer.${mspId}`,
+        process: `${name}/orderer/${ordererName(mspId)}`,
         network: name,
-        folder: join(name, 'fabric', 'orderers', `orderer.${mspId}`, 'data'),
+        folder: join(name, 'fabric', 'orderers', ordererName(mspId), 'data'),
         channels: [name],
       })),
     ),

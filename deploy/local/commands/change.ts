@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError } from 'commander';
 import { readDescription } from '../description.ts';
 import { DeployError } from '../errors.ts';
+import type { Layout } from '../layout.ts';
 import { give, positive, type Session } from './session.ts';
 
 const WITHIN_DAYS = 30;
@@ -19,10 +20,9 @@ export function addChangeCommands(program: Command, session: Session): void {
     .action(async (description: string, { dryRun }: { dryRun?: true }) => {
       const after = await readDescription(description);
       if (dryRun === true) {
-        const { rehearseChange } = await import('../rehearsal.ts');
-        const { attach } = await import('../federation.ts');
-        const steps = await rehearseChange(await attach(session.state), after, session.signal);
-        session.answer({ steps }, steps.length === 0 ? ['nothing to do'] : steps);
+        await rehearse(session, 'nothing to do', ({ rehearseChange }, live) =>
+          rehearseChange(live, after, session.signal),
+        );
         return;
       }
       await give(session, { kind: 'change', description: resolve(description) });
@@ -40,10 +40,9 @@ export function addChangeCommands(program: Command, session: Session): void {
       const next = { version: to, module: pathToFileURL(resolve(file)).href };
       if (!existsSync(file)) throw new DeployError('FILE_UNREADABLE', `there is no module ${file}`);
       if (dryRun === true) {
-        const { rehearseUpgrade } = await import('../rehearsal.ts');
-        const { attach } = await import('../federation.ts');
-        const steps = await rehearseUpgrade(await attach(session.state), network, next, session.signal);
-        session.answer({ steps }, steps.length === 0 ? ['nothing to do'] : steps);
+        await rehearse(session, 'nothing to do', ({ rehearseUpgrade }, live) =>
+          rehearseUpgrade(live, network, next, session.signal),
+        );
         return;
       }
       await give(session, { kind: 'upgrade', network, ...next });
@@ -57,15 +56,26 @@ export function addChangeCommands(program: Command, session: Session): void {
     .option(...DRY_RUN)
     .action(async ({ within, dryRun }: { within: number; dryRun?: true }) => {
       if (dryRun === true) {
-        const { rehearseRenewal } = await import('../rehearsal.ts');
-        const { attach } = await import('../federation.ts');
-        const steps = await rehearseRenewal(await attach(session.state), within, session.signal);
-        session.answer({ steps }, steps.length === 0 ? ['nothing to renew'] : steps);
+        await rehearse(session, 'nothing to renew', ({ rehearseRenewal }, live) =>
+          rehearseRenewal(live, within, session.signal),
+        );
         return;
       }
       const renewed = (await give(session, { kind: 'renew', withinDays: within })) as readonly string[];
       session.answer({ renewed }, [`${renewed.length} renewed`]);
     });
+}
+
+/** Says what would be done to the federation that runs. */
+async function rehearse(
+  session: Session,
+  nothing: string,
+  steps: (rehearsal: typeof import('../rehearsal.ts'), live: Layout) => Promise<readonly string[]>,
+): Promise<void> {
+  const rehearsal = await import('../rehearsal.ts');
+  const { attach } = await import('../federation.ts');
+  const found = await steps(rehearsal, await attach(session.state));
+  session.answer({ steps: found }, found.length === 0 ? [nothing] : found);
 }
 
 function version(text: string): string {
