@@ -143,9 +143,9 @@ function transpose(words: Int32Array, at: number): void {
 }
 
 /**
- * The S-box on eight planes, bit 0 first. It is A·inv(A·x + c) + c over GF(2)[x]/(x⁸+x⁷+x⁶+x⁵+x⁴+x²+1), A circulant with
- * first row 0xa7, c = 0xd3. The inverse is taken in the isomorphic field GF(16)[y]/(y²+y+9), GF(16) = GF(2)[z]/(z⁴+z+1), so
- * that the affine maps and the change of basis are one linear layer before and one after.
+ * The S-box on eight planes, bit 0 first. It is A·inv(A·x + 0xd3) + 0xd3 over GF(2)[x]/(x⁸+x⁷+x⁶+x⁵+x⁴+x²+1), bit i of A·x being
+ * the parity of x AND 0xa7 rotated left by i. The inverse is taken in the isomorphic field GF(16)[y]/(y²+y+9), with
+ * GF(16) = GF(2)[z]/(z⁴+z+1), so that affine maps and changes of basis are one linear layer before and one after.
  */
 function substitute(planes: Int32Array, at: number): void {
   const x0 = planes[at] as number;
