@@ -45,11 +45,11 @@ export function unwrapKey(secret: Uint8Array, wrapped: Uint8Array): Uint8Array {
   return decrypt(decodeSecretKey(secret), wrapped);
 }
 
-/** GB/T 32918.4-2016 §6.1 with nonce k and a message of any length from 1. @throws RANDOM_INVALID */
+/** GB/T 32918.4-2016 §6.1 with nonce k and a message of 16 bytes or more. @throws RANDOM_INVALID */
 export function encryptWith(k: bigint, recipient: Sm2Point, message: Uint8Array): Uint8Array {
   const shared = recipient.multiply(k).toBytes(false).subarray(1);
   const mask = sm2Kdf(shared, message.length);
-  // The standard draws another k; a mask of 32 zero bytes only ever comes from something broken.
+  // The standard draws another k; so long a mask of zeros only ever comes from something broken.
   if (mask.every((byte) => byte === 0)) throw new PreError('RANDOM_INVALID', 'the key derivation gave only zeros');
   const wrapped = concat(G.multiply(k).toBytes(false), checksum(shared, message), xor(message, mask));
   shared.fill(0);
