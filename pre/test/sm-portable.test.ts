@@ -6,7 +6,7 @@ vi.mock('#native-sm', async () => {
   return { hmacSm3: vi.fn(hmacSm3), sm3: vi.fn(sm3), sm4Ctr: vi.fn(sm4Ctr) };
 });
 
-// Test files share a process: without these, modules loaded before would keep the native functions, and later ones these.
+// Test files share a process: without these, modules loaded before would stay native, and later ones portable.
 vi.resetModules();
 afterAll(() => {
   vi.doUnmock('#native-sm');

@@ -60,7 +60,7 @@ export const experimentalSm2Group: Group = {
   negate: (scalar) => scalars.toBytes(scalars.neg(integerOf(scalar))),
   invert: (scalar) => scalars.toBytes(invertCt(integerOf(scalar), scalars.ORDER)),
 
-  /** SM2-DSA with the default user id and `hash` as the message: Z cannot be put in front of a message already hashed. */
+  /** SM2-DSA with the default user id on `hash` as the message: Z cannot stand in front of what is already hashed. */
   sign(hash, secret, entropy) {
     const d = decodeSecretKey(secret);
     return signDigest(digest(G.multiply(d), hash), d, entropy);

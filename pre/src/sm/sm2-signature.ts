@@ -26,7 +26,8 @@ export interface Sm2SigningOptions {
 
 /**
  * SM2 digital signature with SM3 (GB/T 32918.2-2016), 64 bytes r | s. The standard leaves the nonce to chance; here it
- * comes from HMAC-SM3 as in RFC 6979 with 32 random bytes as additional data (§3.6), so that a weak source does not leak the key.
+ * comes from HMAC-SM3 as in RFC 6979 with 32 random bytes as additional data (§3.6), so that a weak source does not leak
+ * the key.
  * @param secret 32 bytes
  * @throws KEY_INVALID, ARGUMENT_INVALID on a longer user id
  */

@@ -25,8 +25,8 @@ const MAX_KEY_BYTES = 64;
 export const SM2_WRAP_OVERHEAD = UNCOMPRESSED_BYTES + HASH_BYTES;
 
 /**
- * Wraps a key under an SM2 public key: SM2 encryption (GB/T 32918.4-2016), C1 uncompressed | C3 | C2. It binds no context and
- * does not say who wrapped it.
+ * Wraps a key under an SM2 public key: SM2 encryption (GB/T 32918.4-2016), C1 uncompressed | C3 | C2. It binds no context
+ * and does not say who wrapped it.
  * @param recipient 33 bytes
  * @param key 32 to 64 bytes
  * @throws KEY_INVALID, ARGUMENT_INVALID on another size, RANDOM_INVALID
@@ -59,7 +59,7 @@ export function encryptWith(k: bigint, recipient: Sm2Point, message: Uint8Array)
 
 /** GB/T 32918.4-2016 §7.1. @throws CIPHERTEXT_INVALID */
 export function decrypt(d: bigint, ciphertext: Uint8Array): Uint8Array {
-  // Refuses a C1 that is not on the curve: its multiple would tell of the secret. With cofactor 1 that is all there is to check.
+  // A C1 off the curve is refused: its multiple would tell of the secret. With cofactor 1 there is no more to check.
   const c1 = decodePoint(ciphertext.subarray(0, UNCOMPRESSED_BYTES), UNCOMPRESSED_BYTES, CODE);
   const c3 = ciphertext.subarray(UNCOMPRESSED_BYTES, SM2_WRAP_OVERHEAD);
   const c2 = ciphertext.subarray(SM2_WRAP_OVERHEAD);
