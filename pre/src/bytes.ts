@@ -21,6 +21,11 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
+/** Overwrites what was secret. */
+export function wipe(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
 /** Big-endian, `width` bytes. */
 export function integer(value: number, width: 4 | 8): Uint8Array {
   const bytes = new Uint8Array(width);

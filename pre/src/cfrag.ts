@@ -1,19 +1,18 @@
-import { ByteReader, concat } from './bytes.ts';
+import { ByteReader, concat, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts } from './capsule.ts';
-import type { Point } from './curve.ts';
 import {
   decodePoint,
   decodeScalar,
-  encodeScalar,
-  field,
+  group,
   hashToScalar,
+  ONE,
   POINT_BYTES,
   randomScalar,
   SCALAR_BYTES,
   U,
-  U_BYTES,
 } from './curve.ts';
+import type { Point, Scalar, Term } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { VerifiedKeyFrag } from './kfrag.ts';
 import { FRAGMENT_ID_BYTES, kfragParts, requireSignature, signedMessage } from './kfrag.ts';
@@ -22,13 +21,14 @@ import { array, bin, pack, unpack } from './messagepack.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import type { Rng } from './rng.ts';
-import { systemRng } from './rng.ts';
+import { draw, systemRng } from './rng.ts';
 import { checkSignatureForm, SIGNATURE_BYTES } from './signer.ts';
 import { UMBRAL } from './tags.ts';
 
 export const CFRAG_BYTES = 359;
 
 const CODE = 'CFRAG_INVALID';
+const WEIGHT_BYTES = 16;
 const POINT = bin(POINT_BYTES);
 const OUTER = [array(5), POINT, POINT, bin(FRAGMENT_ID_BYTES), POINT];
 const PROOF = [array(6), POINT, POINT, POINT, POINT, bin(SCALAR_BYTES), bin(SIGNATURE_BYTES)];
@@ -45,10 +45,9 @@ export interface CapsuleFragKeys {
 interface CapsuleFragParts {
   readonly bytes: Uint8Array;
   readonly id: Uint8Array;
-  readonly precursorBytes: Uint8Array;
+  readonly precursor: Point;
   readonly e1: Point;
   readonly v1: Point;
-  readonly precursor: Point;
 }
 
 /** A fragment, the capsule it belongs to and, when known, the keys it was checked against. */
@@ -64,8 +63,7 @@ interface Proof {
   readonly v2: Point;
   readonly u1: Point;
   readonly u2: Point;
-  readonly commitment: Uint8Array;
-  readonly z: bigint;
+  readonly z: Scalar;
   readonly signature: Uint8Array;
 }
 
@@ -83,18 +81,13 @@ export class CapsuleFrag {
   static fromBytes(bytes: Uint8Array): CapsuleFrag {
     const reader = new ByteReader(bytes, CODE);
     const point = () => decodePoint(reader.take(POINT_BYTES), CODE);
-    const [e1, v1, id, precursorBytes] = [point(), point(), reader.take(FRAGMENT_ID_BYTES), reader.take(POINT_BYTES)];
-    const [e2, v2, commitment, u2] = [point(), point(), reader.take(POINT_BYTES), point()];
+    const [e1, v1, id, precursor] = [point(), point(), reader.take(FRAGMENT_ID_BYTES), point()];
+    const [e2, v2, u1, u2] = [point(), point(), point(), point()];
     const z = decodeScalar(reader.take(SCALAR_BYTES), CODE);
     const signature = reader.take(SIGNATURE_BYTES);
     reader.end();
     checkSignatureForm(signature, CODE);
-    const precursor = decodePoint(precursorBytes, CODE);
-    const u1 = decodePoint(commitment, CODE);
-    return new CapsuleFrag(
-      { bytes: new Uint8Array(bytes), id, precursorBytes, e1, v1, precursor },
-      { e2, v2, u1, u2, commitment, z, signature },
-    );
+    return new CapsuleFrag({ bytes: new Uint8Array(bytes), id, precursor, e1, v1 }, { e2, v2, u1, u2, z, signature });
   }
 
   /** @param packed 381 bytes, canonical MessagePack. @throws CFRAG_INVALID */
@@ -115,22 +108,33 @@ export class CapsuleFrag {
    * proxy applied that share to this capsule.
    * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's.
    */
-  verify(capsule: Capsule, { verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys): VerifiedCapsuleFrag {
-    const { id, precursorBytes: precursor, e1, v1 } = this.#parts;
-    const { e2, v2, u1, u2, commitment, z, signature } = this.#proof;
-    requireSignature(
-      verifyingKey,
-      signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey),
-      signature,
-    );
-    const { e, v } = capsuleParts(capsule);
-    const minusH = field.neg(challenge([e, e1, e2, v, v1, v2], u1, u2));
-    const holds =
-      e.mulAddUnsafe(z, e1, minusH).equals(e2) &&
-      v.mulAddUnsafe(z, v1, minusH).equals(v2) &&
-      U.multiplyUnsafe(z).add(u1.multiplyUnsafe(minusH)).equals(u2);
-    if (!holds) throw new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
+  verify(capsule: Capsule, keys: CapsuleFragKeys): VerifiedCapsuleFrag {
+    const { verifyingKey, delegatingKey, receivingKey } = keys;
+    const { id, precursor } = this.#parts;
+    const { u1: commitment, signature } = this.#proof;
+    const message = signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey);
+    requireSignature(verifyingKey, message, signature);
+    if (!group.vanishes(this.#equations(capsule)))
+      throw new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
     return new VerifiedCapsuleFrag(INSIDE, { ...this.#parts, capsule, delegatingKey, receivingKey });
+  }
+
+  /**
+   * E2 + hE1 - zE, V2 + hV1 - zV and U2 + hU1 - zu, added up with random weights of 128 bits but for the first: when not all
+   * three are the identity, their sum is with probability 2^-128.
+   */
+  #equations(capsule: Capsule): Term[] {
+    const { e1, v1 } = this.#parts;
+    const { e2, v2, u1, u2, z } = this.#proof;
+    const { e, v } = capsuleParts(capsule);
+    const h = challenge([e, e1, e2, v, v1, v2], u1, u2);
+    const minusZ = group.negate(z);
+    const equation = (weight: Scalar, second: Point, first: Point, base: Point): Term[] => [
+      { scalar: weight, point: second },
+      { scalar: group.multiplyScalars(weight, h), point: first },
+      { scalar: group.multiplyScalars(weight, minusZ), point: base },
+    ];
+    return [...equation(ONE, e2, e1, e), ...equation(weight(), v2, v1, v), ...equation(weight(), u2, u1, U)];
   }
 }
 
@@ -167,22 +171,33 @@ export function cfragParts(cfrag: VerifiedCapsuleFrag): VerifiedParts {
 
 /** Proxy side: applies one key fragment to a capsule, with a proof that it was that fragment. */
 export function reencrypt(capsule: Capsule, kfrag: VerifiedKeyFrag, rng: Rng = systemRng): VerifiedCapsuleFrag {
-  const { id, rk: share, precursor: precursorBytes, commitment, signatureForReceiver } = kfragParts(kfrag);
-  const { e, v } = capsuleParts(capsule);
+  const { id, rk: share, precursor, commitment: u1, signatureForReceiver } = kfragParts(kfrag);
   const rk = decodeScalar(share, 'KFRAG_INVALID');
-  const precursor = decodePoint(precursorBytes, 'KFRAG_INVALID');
+  const { e, v } = capsuleParts(capsule);
   const k = randomScalar(rng);
-  const [e1, v1, u1] = [e.multiply(rk), v.multiply(rk), decodePoint(commitment, 'KFRAG_INVALID')];
-  const [e2, v2, u2] = [e.multiply(k), v.multiply(k), U.multiply(k)];
-  const z = field.add(k, field.mul(challenge([e, e1, e2, v, v1, v2], u1, u2), rk));
-  if (field.is0(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
-  const head = [e1.toBytes(), v1.toBytes(), id, precursorBytes];
-  const proof = [e2.toBytes(), v2.toBytes(), commitment, u2.toBytes(), encodeScalar(z), signatureForReceiver];
-  const bytes = concat(...head, ...proof);
-  return new VerifiedCapsuleFrag(INSIDE, { bytes, id, precursorBytes, e1, v1, precursor, capsule });
+  const [e1, v1, e2, v2, u2] = group.multiply([
+    { scalar: rk, point: e },
+    { scalar: rk, point: v },
+    { scalar: k, point: e },
+    { scalar: k, point: v },
+    { scalar: k, point: U },
+  ]) as [Point, Point, Point, Point, Point];
+  const z = group.addScalars(k, group.multiplyScalars(challenge([e, e1, e2, v, v1, v2], u1, u2), rk));
+  wipe(k);
+  if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+  const head = [e1.bytes, v1.bytes, id, precursor.bytes];
+  const proof = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
+  return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...proof), id, precursor, e1, v1, capsule });
 }
 
-function challenge(capsuleAndProof: readonly Point[], u1: Point, u2: Point): bigint {
-  const points = capsuleAndProof.map((point) => point.toBytes());
-  return hashToScalar(UMBRAL.cfragVerification, ...points, U_BYTES, u1.toBytes(), u2.toBytes());
+function challenge(capsuleAndProof: readonly Point[], u1: Point, u2: Point): Scalar {
+  const points = [...capsuleAndProof, U, u1, u2].map(({ bytes }) => bytes);
+  return hashToScalar(UMBRAL.cfragVerification, ...points);
+}
+
+/** Whoever made a fragment must not know it beforehand. */
+function weight(): Scalar {
+  const scalar = new Uint8Array(SCALAR_BYTES);
+  scalar.set(draw(systemRng, WEIGHT_BYTES), SCALAR_BYTES - WEIGHT_BYTES);
+  return scalar;
 }

@@ -20,7 +20,7 @@ export { HEADER_BYTES, headerCapsule, openHeader, openHeaderAsOwner, sealHeader 
 export type { KeyFragKeys } from './kfrag.ts';
 export { KeyFrag, VerifiedKeyFrag } from './kfrag.ts';
 export type { Reencrypted } from './opening.ts';
-export { decapsulateReencrypted } from './opening.ts';
+export { decapsulateReencrypted, OpeningWeights } from './opening.ts';
 export type { ScopeKeyLabel } from './patient-keys.ts';
 export { PatientKeys } from './patient-keys.ts';
 export type { PreErrorCode } from './pre-error.ts';
