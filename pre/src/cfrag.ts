@@ -1,34 +1,24 @@
-import { ByteReader, concat, wipe } from './bytes.ts';
+import { ByteReader, binaryString, concat, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts } from './capsule.ts';
-import {
-  decodePoint,
-  decodeScalar,
-  group,
-  hashToScalar,
-  ONE,
-  POINT_BYTES,
-  randomScalar,
-  SCALAR_BYTES,
-  U,
-} from './curve.ts';
-import type { Point, Scalar, Term } from './group.ts';
+import type { CfragProof } from './cfrag-proof.ts';
+import { challenge, proofsHold } from './cfrag-proof.ts';
+import { decodePoint, decodeScalar, group, POINT_BYTES, randomScalar, SCALAR_BYTES, U } from './curve.ts';
+import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { VerifiedKeyFrag } from './kfrag.ts';
-import { FRAGMENT_ID_BYTES, kfragParts, requireSignature, signedMessage } from './kfrag.ts';
+import { FRAGMENT_ID_BYTES, kfragParts, notSigned, signedMessage } from './kfrag.ts';
 import type { Layout } from './messagepack.ts';
 import { array, bin, pack, unpack } from './messagepack.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import type { Rng } from './rng.ts';
-import { draw, systemRng } from './rng.ts';
-import { checkSignatureForm, SIGNATURE_BYTES } from './signer.ts';
-import { UMBRAL } from './tags.ts';
+import { systemRng } from './rng.ts';
+import { checkSignatureForm, SIGNATURE_BYTES, verifySignature } from './signer.ts';
 
 export const CFRAG_BYTES = 359;
 
 const CODE = 'CFRAG_INVALID';
-const WEIGHT_BYTES = 16;
 const POINT = bin(POINT_BYTES);
 const OUTER = [array(5), POINT, POINT, bin(FRAGMENT_ID_BYTES), POINT];
 const PROOF = [array(6), POINT, POINT, POINT, POINT, bin(SCALAR_BYTES), bin(SIGNATURE_BYTES)];
@@ -57,24 +47,19 @@ export interface VerifiedParts extends CapsuleFragParts {
   readonly receivingKey?: PublicKey;
 }
 
-/** Points of the proof that a fragment was made with the committed share. */
-interface Proof {
-  readonly e2: Point;
-  readonly v2: Point;
-  readonly u1: Point;
-  readonly u2: Point;
-  readonly z: Scalar;
+/** What shows that the fragment was made with the share its signature is about. */
+interface Evidence extends Pick<CfragProof, 'u1' | 'e2' | 'v2' | 'u2' | 'z'> {
   readonly signature: Uint8Array;
 }
 
 /** A capsule fragment as it came from a proxy: well formed, not yet believed. */
 export class CapsuleFrag {
   readonly #parts: CapsuleFragParts;
-  readonly #proof: Proof;
+  readonly #evidence: Evidence;
 
-  private constructor(parts: CapsuleFragParts, proof: Proof) {
+  private constructor(parts: CapsuleFragParts, evidence: Evidence) {
     this.#parts = parts;
-    this.#proof = proof;
+    this.#evidence = evidence;
   }
 
   /** @param bytes 359 bytes E1 | V1 | id | X | E2 | V2 | U1 | U2 | z | signature. @throws CFRAG_INVALID */
@@ -109,32 +94,43 @@ export class CapsuleFrag {
    * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's.
    */
   verify(capsule: Capsule, keys: CapsuleFragKeys): VerifiedCapsuleFrag {
-    const { verifyingKey, delegatingKey, receivingKey } = keys;
-    const { id, precursor } = this.#parts;
-    const { u1: commitment, signature } = this.#proof;
-    const message = signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey);
-    requireSignature(verifyingKey, message, signature);
-    if (!group.vanishes(this.#equations(capsule)))
-      throw new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
-    return new VerifiedCapsuleFrag(INSIDE, { ...this.#parts, capsule, delegatingKey, receivingKey });
+    const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys);
+    if (verdict instanceof VerifiedCapsuleFrag) return verdict;
+    throw verdict;
   }
 
   /**
-   * E2 + hE1 - zE, V2 + hV1 - zV and U2 + hU1 - zu, added up with random weights of 128 bits but for the first: when not all
-   * three are the identity, their sum is with probability 2^-128.
+   * Receiver side: verifies many fragments in a fraction of the time that `verify` would take for them one by one.
+   * @returns for each the verified fragment, or the error with which `verify` refuses it
    */
-  #equations(capsule: Capsule): Term[] {
-    const { e1, v1 } = this.#parts;
-    const { e2, v2, u1, u2, z } = this.#proof;
-    const { e, v } = capsuleParts(capsule);
-    const h = challenge([e, e1, e2, v, v1, v2], u1, u2);
-    const minusZ = group.negate(z);
-    const equation = (weight: Scalar, second: Point, first: Point, base: Point): Term[] => [
-      { scalar: weight, point: second },
-      { scalar: group.multiplyScalars(weight, h), point: first },
-      { scalar: group.multiplyScalars(weight, minusZ), point: base },
-    ];
-    return [...equation(ONE, e2, e1, e), ...equation(weight(), v2, v1, v), ...equation(weight(), u2, u1, U)];
+  static verifyAll(
+    checks: readonly { readonly cfrag: CapsuleFrag; readonly capsule: Capsule }[],
+    keys: CapsuleFragKeys,
+  ): (VerifiedCapsuleFrag | PreError)[] {
+    // A proxy's fragments of one delegation all carry the same signature.
+    const signatures = new Map<string, boolean>();
+    const examined = checks.map(({ cfrag, capsule }) => ({
+      parts: { ...cfrag.#parts, capsule, delegatingKey: keys.delegatingKey, receivingKey: keys.receivingKey },
+      proof: { ...capsuleParts(capsule), ...cfrag.#parts, ...cfrag.#evidence },
+      isSigned: cfrag.#isSigned(keys, signatures),
+    }));
+    const allHold = proofsHold(examined.filter(({ isSigned }) => isSigned).map(({ proof }) => proof));
+    return examined.map(({ parts, proof, isSigned }) => {
+      if (!isSigned) return notSigned();
+      if (!allHold && !proofsHold([proof]))
+        return new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
+      return new VerifiedCapsuleFrag(INSIDE, parts);
+    });
+  }
+
+  #isSigned({ verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys, known: Map<string, boolean>): boolean {
+    const { id, precursor } = this.#parts;
+    const { u1: commitment, signature } = this.#evidence;
+    const message = signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey);
+    const key = binaryString(concat(message, signature));
+    const isSigned = known.get(key) ?? verifySignature(verifyingKey, message, signature);
+    known.set(key, isSigned);
+    return isSigned;
   }
 }
 
@@ -182,22 +178,11 @@ export function reencrypt(capsule: Capsule, kfrag: VerifiedKeyFrag, rng: Rng = s
     { scalar: k, point: v },
     { scalar: k, point: U },
   ]) as [Point, Point, Point, Point, Point];
-  const z = group.addScalars(k, group.multiplyScalars(challenge([e, e1, e2, v, v1, v2], u1, u2), rk));
+  const h = challenge({ e, v, e1, v1, u1, e2, v2, u2 });
+  const z = group.addScalars(k, group.multiplyScalars(h, rk));
   wipe(k);
   if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
   const head = [e1.bytes, v1.bytes, id, precursor.bytes];
-  const proof = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
-  return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...proof), id, precursor, e1, v1, capsule });
-}
-
-function challenge(capsuleAndProof: readonly Point[], u1: Point, u2: Point): Scalar {
-  const points = [...capsuleAndProof, U, u1, u2].map(({ bytes }) => bytes);
-  return hashToScalar(UMBRAL.cfragVerification, ...points);
-}
-
-/** Whoever made a fragment must not know it beforehand. */
-function weight(): Scalar {
-  const scalar = new Uint8Array(SCALAR_BYTES);
-  scalar.set(draw(systemRng, WEIGHT_BYTES), SCALAR_BYTES - WEIGHT_BYTES);
-  return scalar;
+  const evidence = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
+  return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...evidence), id, precursor, e1, v1, capsule });
 }

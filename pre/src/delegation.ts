@@ -1,4 +1,4 @@
-import { wipe } from './bytes.ts';
+import { binaryString, wipe } from './bytes.ts';
 import { G, group, hashToScalar, randomScalar, SCALAR_BYTES, U } from './curve.ts';
 import type { Point, Scalar } from './group.ts';
 import { INSIDE } from './guard.ts';
@@ -60,7 +60,7 @@ export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): Ve
   const ids = Array.from({ length: shares }, () => draw(rng, FRAGMENT_ID_BYTES));
   const rks = ids.map((id) => evaluate(coefficients, secret.argumentOf(id)));
   wipe(x, ...coefficients);
-  if (new Set(ids.map(String)).size !== shares || !rks.every((rk) => group.isNonZero(rk)))
+  if (new Set(ids.map(binaryString)).size !== shares || !rks.every((rk) => group.isNonZero(rk)))
     throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
 
   const commitments = group.multiply(rks.map((scalar) => ({ scalar, point: U })));

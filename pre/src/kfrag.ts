@@ -89,12 +89,12 @@ export class KeyFrag {
     const signedReceiving = boundKey('receiving', parts.receivingKeySigned, receivingKey, bothGiven);
     const { signatureForProxy, signatureForReceiver } = parts;
     const forProxy = signedMessage(parts, signedDelegating, signedReceiving);
-    requireSignature(verifyingKey, forProxy, signatureForProxy);
+    if (!verifySignature(verifyingKey, forProxy, signatureForProxy)) throw notSigned();
     if (bothGiven) {
       const forReceiver = signedMessage(parts, delegatingKey, receivingKey);
       // One signature may stand in both places when it signs the same.
-      if (!equal(forReceiver, forProxy) || !equal(signatureForReceiver, signatureForProxy))
-        requireSignature(verifyingKey, forReceiver, signatureForReceiver);
+      const isSame = equal(forReceiver, forProxy) && equal(signatureForReceiver, signatureForProxy);
+      if (!isSame && !verifySignature(verifyingKey, forReceiver, signatureForReceiver)) throw notSigned();
     }
     return new VerifiedKeyFrag(INSIDE, parts);
   }
@@ -142,11 +142,8 @@ export function signedMessage(
   return concat(id, commitment.bytes, precursor.bytes, optionalKey(delegatingKey), optionalKey(receivingKey));
 }
 
-/** @throws SIGNATURE_INVALID */
-export function requireSignature(key: PublicKey, message: Uint8Array, signature: Uint8Array): void {
-  if (!verifySignature(key, message, signature)) {
-    throw new PreError('SIGNATURE_INVALID', 'the fragment is not signed by the verifying key for these keys');
-  }
+export function notSigned(): PreError {
+  return new PreError('SIGNATURE_INVALID', 'the fragment is not signed by the verifying key for these keys');
 }
 
 function optionalKey(key: PublicKey | undefined): Uint8Array {

@@ -1,4 +1,4 @@
-import { equal, wipe } from './bytes.ts';
+import { binaryString, concat, equal, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts, keyOf } from './capsule.ts';
 import type { VerifiedCapsuleFrag, VerifiedParts } from './cfrag.ts';
@@ -70,7 +70,7 @@ export class OpeningWeights implements Disposable {
   of(receivingKey: SecretKey, fragments: readonly Pick<VerifiedParts, 'id' | 'precursor'>[]): readonly Scalar[] {
     const [{ precursor }] = fragments as [VerifiedParts];
     const receiver = receivingKey.publicKey();
-    const key = [receiver.toBytes(), precursor.bytes, ...fragments.map(({ id }) => id)].join(';');
+    const key = binaryString(concat(receiver.toBytes(), precursor.bytes, ...fragments.map(({ id }) => id)));
     let weights = this.#kept.get(key);
     if (weights === undefined) {
       using secret = new DelegationSecret(precursor, receiver, multiply(scalarOf(receivingKey), precursor));
@@ -109,7 +109,7 @@ function requireOneDelegation(
     }
     if (!equal(fragment.precursor.bytes, first.precursor.bytes))
       throw new PreError('CFRAG_INVALID', 'of two delegations');
-    ids.add(fragment.id.join());
+    ids.add(binaryString(fragment.id));
   }
   if (ids.size !== fragments.length) throw new PreError('CFRAG_INVALID', 'the same fragment twice');
 }

@@ -1,4 +1,4 @@
-import { equal, exactly } from './bytes.ts';
+import { binaryString, equal, exactly } from './bytes.ts';
 import { decodePoint, POINT_BYTES } from './curve.ts';
 import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
@@ -34,9 +34,7 @@ export class PublicKey {
   }
 
   toBase64url(): string {
-    return btoa(String.fromCharCode(...this.#point.bytes))
-      .replaceAll('+', '-')
-      .replaceAll('/', '_');
+    return btoa(binaryString(this.#point.bytes)).replaceAll('+', '-').replaceAll('/', '_');
   }
 
   equals(other: PublicKey): boolean {
