@@ -1,4 +1,4 @@
-import { ByteReader, binaryString, concat, wipe } from './bytes.ts';
+import { ByteReader, concat, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts } from './capsule.ts';
 import type { CfragProof } from './cfrag-proof.ts';
@@ -12,9 +12,10 @@ import type { Layout } from './messagepack.ts';
 import { array, bin, pack, unpack } from './messagepack.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
+import { ReceiverCache } from './receiver-cache.ts';
 import type { Rng } from './rng.ts';
 import { systemRng } from './rng.ts';
-import { checkSignatureForm, SIGNATURE_BYTES, verifySignature } from './signer.ts';
+import { checkSignatureForm, SIGNATURE_BYTES } from './signer.ts';
 
 export const CFRAG_BYTES = 359;
 
@@ -93,8 +94,8 @@ export class CapsuleFrag {
    * proxy applied that share to this capsule.
    * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's.
    */
-  verify(capsule: Capsule, keys: CapsuleFragKeys): VerifiedCapsuleFrag {
-    const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys);
+  verify(capsule: Capsule, keys: CapsuleFragKeys, cache?: ReceiverCache): VerifiedCapsuleFrag {
+    const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys, cache);
     if (verdict instanceof VerifiedCapsuleFrag) return verdict;
     throw verdict;
   }
@@ -105,15 +106,19 @@ export class CapsuleFrag {
    */
   static verifyAll(
     checks: readonly { readonly cfrag: CapsuleFrag; readonly capsule: Capsule }[],
-    keys: CapsuleFragKeys,
+    { verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys,
+    cache: ReceiverCache = new ReceiverCache(),
   ): (VerifiedCapsuleFrag | PreError)[] {
-    // A proxy's fragments of one delegation all carry the same signature.
-    const signatures = new Map<string, boolean>();
-    const examined = checks.map(({ cfrag, capsule }) => ({
-      parts: { ...cfrag.#parts, capsule, delegatingKey: keys.delegatingKey, receivingKey: keys.receivingKey },
-      proof: { ...capsuleParts(capsule), ...cfrag.#parts, ...cfrag.#evidence },
-      isSigned: cfrag.#isSigned(keys, signatures),
-    }));
+    const examined = checks.map(({ cfrag, capsule }) => {
+      const { signature, ...evidence } = cfrag.#evidence;
+      const { id, precursor } = cfrag.#parts;
+      const message = signedMessage({ id, commitment: evidence.u1, precursor }, delegatingKey, receivingKey);
+      return {
+        parts: { ...cfrag.#parts, capsule, delegatingKey, receivingKey },
+        proof: { ...capsuleParts(capsule), ...cfrag.#parts, ...evidence },
+        isSigned: cache.isSigned(verifyingKey, message, signature),
+      };
+    });
     const allHold = proofsHold(examined.filter(({ isSigned }) => isSigned).map(({ proof }) => proof));
     return examined.map(({ parts, proof, isSigned }) => {
       if (!isSigned) return notSigned();
@@ -121,16 +126,6 @@ export class CapsuleFrag {
         return new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
       return new VerifiedCapsuleFrag(INSIDE, parts);
     });
-  }
-
-  #isSigned({ verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys, known: Map<string, boolean>): boolean {
-    const { id, precursor } = this.#parts;
-    const { u1: commitment, signature } = this.#evidence;
-    const message = signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey);
-    const key = binaryString(concat(message, signature));
-    const isSigned = known.get(key) ?? verifySignature(verifyingKey, message, signature);
-    known.set(key, isSigned);
-    return isSigned;
   }
 }
 

@@ -20,12 +20,13 @@ export { HEADER_BYTES, headerCapsule, openHeader, openHeaderAsOwner, sealHeader 
 export type { KeyFragKeys } from './kfrag.ts';
 export { KeyFrag, VerifiedKeyFrag } from './kfrag.ts';
 export type { Reencrypted } from './opening.ts';
-export { decapsulateReencrypted, OpeningWeights } from './opening.ts';
+export { decapsulateReencrypted } from './opening.ts';
 export type { ScopeKeyLabel } from './patient-keys.ts';
 export { PatientKeys } from './patient-keys.ts';
 export type { PreErrorCode } from './pre-error.ts';
 export { PreError } from './pre-error.ts';
 export { PublicKey } from './public-key.ts';
+export { ReceiverCache } from './receiver-cache.ts';
 export type { Rng } from './rng.ts';
 export { MAX_SEALED_PLAINTEXT, openSealed, SEALED_OVERHEAD, sealTo } from './sealed.ts';
 export { SecretKey } from './secret-key.ts';

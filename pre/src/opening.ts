@@ -1,16 +1,16 @@
-import { binaryString, concat, equal, wipe } from './bytes.ts';
+import { binaryString, equal, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts, keyOf } from './capsule.ts';
 import type { VerifiedCapsuleFrag, VerifiedParts } from './cfrag.ts';
 import { cfragParts } from './cfrag.ts';
-import { group, hashToScalar, multiply, ONE } from './curve.ts';
-import { DelegationSecret, MAX_SHARES } from './delegation.ts';
+import { group, hashToScalar, ONE } from './curve.ts';
+import { MAX_SHARES } from './delegation.ts';
 import type { Point, Scalar } from './group.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import { pointOf } from './public-key.ts';
+import { ReceiverCache } from './receiver-cache.ts';
 import type { SecretKey } from './secret-key.ts';
-import { scalarOf } from './secret-key.ts';
 import { UMBRAL } from './tags.ts';
 
 /** What a receiver opens a capsule with. */
@@ -21,7 +21,7 @@ export interface Reencrypted {
   /** At least the threshold of them, all of one delegation and this capsule, each once. */
   readonly cfrags: readonly VerifiedCapsuleFrag[];
   /** Keeps what is the same for every capsule of a delegation. */
-  readonly weights?: OpeningWeights;
+  readonly cache?: ReceiverCache;
 }
 
 /**
@@ -37,8 +37,8 @@ export function decapsulateReencrypted({ capsule, delegatingKey, ...opening }: R
   }
   requireOneDelegation(fragments, first, capsule, delegatingKey, opening.receivingKey.publicKey());
 
-  using own = new OpeningWeights();
-  const weights = (opening.weights ?? own).of(opening.receivingKey, fragments);
+  using own = new ReceiverCache();
+  const weights = (opening.cache ?? own).weights(opening.receivingKey, fragments);
   const weighted = (point: (fragment: VerifiedParts) => Point) =>
     group.combine(fragments.map((fragment, at) => ({ scalar: weights[at] as Scalar, point: point(fragment) })));
   const ae = weighted(({ e1 }) => e1);
@@ -57,36 +57,6 @@ function isMultiple(ae: Point, av: Point, capsule: Capsule, delegatingKey: Publi
     { scalar: hashToScalar(UMBRAL.capsulePoints, e.bytes, v.bytes), point: ae },
     { scalar: group.negate(s), point: pointOf(delegatingKey) },
   ]);
-}
-
-/**
- * Receiver side: with which weights fragments add up to the delegator's own multiple of a capsule. They are secret and depend
- * on the delegation and its proxies, not on the capsule: kept here from one opening to the next, until this is disposed of.
- */
-export class OpeningWeights implements Disposable {
-  readonly #kept = new Map<string, readonly Scalar[]>();
-
-  /** d·λᵢ for each fragment: E1ᵢ = rkᵢ·E with rkᵢ a share of a/d, so that these sum to a·E. */
-  of(receivingKey: SecretKey, fragments: readonly Pick<VerifiedParts, 'id' | 'precursor'>[]): readonly Scalar[] {
-    const [{ precursor }] = fragments as [VerifiedParts];
-    const receiver = receivingKey.publicKey();
-    const key = binaryString(concat(receiver.toBytes(), precursor.bytes, ...fragments.map(({ id }) => id)));
-    let weights = this.#kept.get(key);
-    if (weights === undefined) {
-      using secret = new DelegationSecret(precursor, receiver, multiply(scalarOf(receivingKey), precursor));
-      weights = lagrangeAtZero(
-        fragments.map(({ id }) => secret.argumentOf(id)),
-        secret.d,
-      );
-      this.#kept.set(key, weights);
-    }
-    return weights;
-  }
-
-  [Symbol.dispose](): void {
-    for (const weights of this.#kept.values()) wipe(...weights);
-    this.#kept.clear();
-  }
 }
 
 function requireOneDelegation(
@@ -112,17 +82,4 @@ function requireOneDelegation(
     ids.add(binaryString(fragment.id));
   }
   if (ids.size !== fragments.length) throw new PreError('CFRAG_INVALID', 'the same fragment twice');
-}
-
-/** factor·λᵢ with λᵢ = Π xⱼ / (xⱼ - xᵢ) over j ≠ i, for secret arguments, which it consumes. */
-function lagrangeAtZero(xs: readonly Scalar[], factor: Scalar): Scalar[] {
-  const product = (scalars: readonly Scalar[]) => scalars.reduce((a, b) => group.multiplyScalars(a, b), ONE);
-  const weights = xs.map((xi, i) => {
-    const others = xs.filter((_, j) => j !== i);
-    const minusXi = group.negate(xi);
-    const denominator = product(others.map((xj) => group.addScalars(xj, minusXi)));
-    return product([factor, ...others, group.invert(denominator)]);
-  });
-  wipe(...xs);
-  return weights;
 }

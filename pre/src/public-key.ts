@@ -1,5 +1,5 @@
 import { binaryString, equal, exactly } from './bytes.ts';
-import { decodePoint, POINT_BYTES } from './curve.ts';
+import { decodePoint, group, POINT_BYTES } from './curve.ts';
 import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import { PreError } from './pre-error.ts';
@@ -35,6 +35,11 @@ export class PublicKey {
 
   toBase64url(): string {
     return btoa(binaryString(this.#point.bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  }
+
+  /** Computes what makes many encryptions to this key faster than few. */
+  prepare(): void {
+    group.prepare(this.#point);
   }
 
   equals(other: PublicKey): boolean {

@@ -10,8 +10,8 @@ import {
   decapsulateReencrypted,
   encapsulate,
   generateKfrags,
-  OpeningWeights,
   PreError,
+  ReceiverCache,
   reencrypt,
   type VerifiedCapsuleFrag,
 } from '../src/index.ts';
@@ -99,29 +99,29 @@ describe('proofs added up', () => {
   });
 });
 
-describe('the weights of a delegation', () => {
+describe('what a receiver keeps of a delegation', () => {
   const verified = CapsuleFrag.verifyAll(checks, keys) as VerifiedCapsuleFrag[];
   const cfragsOf = (at: number) => verified.slice(2 * at, 2 * at + 2);
-  const open = (at: number, weights: OpeningWeights, cfrags = cfragsOf(at)) =>
+  const open = (at: number, cache: ReceiverCache, cfrags = cfragsOf(at)) =>
     decapsulateReencrypted({
       receivingKey: bob,
       delegatingKey: keys.delegatingKey,
       capsule: (history[at] as { readonly capsule: Capsule }).capsule,
       cfrags,
-      weights,
+      cache,
     });
 
-  test('open every capsule of it, in any order of the fragments', () => {
-    using weights = new OpeningWeights();
+  test('opens every capsule of it, in any order of the fragments', () => {
+    using cache = new ReceiverCache();
     for (const [at, { key }] of history.entries()) {
-      expect(open(at, weights)).toEqual(key);
-      expect(open(at, weights, cfragsOf(at).reverse())).toEqual(key);
+      expect(open(at, cache)).toEqual(key);
+      expect(open(at, cache, cfragsOf(at).reverse())).toEqual(key);
     }
   });
 
-  test('are apart for every receiver, delegation and set of fragments', () => {
-    using weights = new OpeningWeights();
-    expect(open(0, weights)).toEqual(history[0]?.key);
+  test('is apart for every receiver, delegation and set of fragments', () => {
+    using cache = new ReceiverCache();
+    expect(open(0, cache)).toEqual(history[0]?.key);
     const others = generateKfrags(
       { delegatingKey: alice, receivingKey: eve.publicKey(), signer, threshold: 1, shares: 1 },
       rng,
@@ -133,15 +133,15 @@ describe('the weights of a delegation', () => {
       delegatingKey: keys.delegatingKey,
       capsule,
       cfrags,
-      weights,
+      cache,
     });
     expect(opened).toEqual(key);
-    expect(open(1, weights)).toEqual(history[1]?.key);
+    expect(open(1, cache)).toEqual(history[1]?.key);
   });
 
-  test('are overwritten when they are disposed of', () => {
-    const weights = new OpeningWeights();
-    const kept = weights.of(
+  test('is overwritten when it is disposed of', () => {
+    const cache = new ReceiverCache();
+    const kept = cache.weights(
       bob,
       kfrags.map((kfrag) => {
         const bytes = kfrag.toBytes();
@@ -151,8 +151,8 @@ describe('the weights of a delegation', () => {
       }),
     );
     expect(kept.every((weight) => weight.some((byte) => byte !== 0))).toBe(true);
-    weights[Symbol.dispose]();
+    cache[Symbol.dispose]();
     expect(concat(...kept)).toEqual(new Uint8Array(64));
-    expect(open(2, weights)).toEqual(history[2]?.key);
+    expect(open(2, cache)).toEqual(history[2]?.key);
   });
 });
