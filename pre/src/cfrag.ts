@@ -97,7 +97,7 @@ export class CapsuleFrag {
   verify(capsule: Capsule, keys: CapsuleFragKeys, cache?: ReceiverCache): VerifiedCapsuleFrag {
     const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys, cache);
     if (verdict instanceof VerifiedCapsuleFrag) return verdict;
-    throw verdict;
+    throw verdict as PreError;
   }
 
   /**
