@@ -1,7 +1,7 @@
 import type * as Pre from '@yilian/pre';
 
 /** What is timed: `run` does the operation once and throws if its result is wrong. `per` of them are done in one run. */
-export interface Operation {
+interface Operation {
   readonly run: () => void;
   readonly per?: number;
 }
