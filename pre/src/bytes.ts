@@ -21,6 +21,16 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
+/** One character for each byte: something to compare and look up by. */
+export function binaryString(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** Overwrites what was secret. */
+export function wipe(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
 /** Big-endian, `width` bytes. */
 export function integer(value: number, width: 4 | 8): Uint8Array {
   const bytes = new Uint8Array(width);

@@ -1,17 +1,18 @@
 import { derive } from './aead.ts';
-import { ByteReader, concat } from './bytes.ts';
-import type { Point } from './curve.ts';
+import { ByteReader, concat, equal, wipe } from './bytes.ts';
 import {
   decodePoint,
   decodeScalar,
-  encodeScalar,
-  field,
   G,
+  group,
   hashToScalar,
+  multiply,
+  ONE,
   POINT_BYTES,
   randomScalar,
   SCALAR_BYTES,
 } from './curve.ts';
+import type { Point, Scalar } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { Layout } from './messagepack.ts';
 import { array, bin, pack, unpack } from './messagepack.ts';
@@ -35,7 +36,7 @@ let readParts: (capsule: Capsule) => CapsuleParts;
 export interface CapsuleParts {
   readonly e: Point;
   readonly v: Point;
-  readonly s: bigint;
+  readonly s: Scalar;
 }
 
 /** The public half of an encapsulated key, whose proof s·G = V + H(E,V)·E holds. */
@@ -53,19 +54,21 @@ export class Capsule {
   /** @param bytes 98 bytes E | V | s. @throws CAPSULE_INVALID */
   static fromBytes(bytes: Uint8Array): Capsule {
     const reader = new ByteReader(bytes, 'CAPSULE_INVALID');
-    const eBytes = reader.take(POINT_BYTES);
-    const vBytes = reader.take(POINT_BYTES);
+    const [eBytes, vBytes] = [reader.take(POINT_BYTES), reader.take(POINT_BYTES)];
     const sBytes = reader.take(SCALAR_BYTES);
     reader.end();
     const e = decodePoint(eBytes, 'CAPSULE_INVALID');
     const v = decodePoint(vBytes, 'CAPSULE_INVALID');
     const s = decodeScalar(sBytes, 'CAPSULE_INVALID');
-    const h = hashToScalar(UMBRAL.capsulePoints, eBytes, vBytes);
-    if (!G.multiplyUnsafe(s).equals(v.add(e.multiplyUnsafe(h)))) {
-      throw new PreError('CAPSULE_INVALID', 'the proof of the capsule does not hold');
-    }
+    const proof = [
+      { scalar: group.negate(s), point: G },
+      { scalar: ONE, point: v },
+      { scalar: hashToScalar(UMBRAL.capsulePoints, eBytes, vBytes), point: e },
+    ];
+    if (!group.vanishes(proof)) throw new PreError('CAPSULE_INVALID', 'the proof of the capsule does not hold');
     // E = -V passes the proof but encapsulates nothing: every key would come out as the identity.
-    if (e.add(v).is0()) throw new PreError('CAPSULE_INVALID', 'E and V cancel out');
+    if (e.bytes[0] !== v.bytes[0] && equal(e.bytes.subarray(1), v.bytes.subarray(1)))
+      throw new PreError('CAPSULE_INVALID', 'E and V cancel out');
     return new Capsule(INSIDE, { e, v, s }, concat(eBytes, vBytes, sBytes));
   }
 
@@ -97,32 +100,30 @@ export function capsuleParts(capsule: Capsule): CapsuleParts {
 
 /** Makes a fresh 32-byte key that only the holder of `key`, or whom it delegates to, finds again from the capsule. */
 export function encapsulate(key: PublicKey, rng: Rng = systemRng): { capsule: Capsule; key: Uint8Array } {
-  const recipient = pointOf(key);
   const r = randomScalar(rng);
   const w = randomScalar(rng);
-  const sum = field.add(r, w);
-  const e = G.multiply(r);
-  const v = G.multiply(w);
-  const eBytes = e.toBytes();
-  const vBytes = v.toBytes();
-  const s = field.add(w, field.mul(r, hashToScalar(UMBRAL.capsulePoints, eBytes, vBytes)));
-  if (field.is0(sum) || field.is0(s)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
-  return {
-    capsule: new Capsule(INSIDE, { e, v, s }, concat(eBytes, vBytes, encodeScalar(s))),
-    key: keyOf(recipient.multiply(sum)),
-  };
+  const sum = group.addScalars(r, w);
+  if (!group.isNonZero(sum)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+  const [e, v, shared] = group.multiply([
+    { scalar: r, point: G },
+    { scalar: w, point: G },
+    { scalar: sum, point: pointOf(key) },
+  ]) as [Point, Point, Point];
+  const s = group.addScalars(w, group.multiplyScalars(r, hashToScalar(UMBRAL.capsulePoints, e.bytes, v.bytes)));
+  if (!group.isNonZero(s)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+  wipe(r, w, sum);
+  return { capsule: new Capsule(INSIDE, { e, v, s }, concat(e.bytes, v.bytes, s)), key: keyOf(shared) };
 }
 
 /** Owner side: the key inside the capsule, 32 bytes. A foreign secret gives an unrelated key. */
 export function decapsulateOriginal(secret: SecretKey, capsule: Capsule): Uint8Array {
   const { e, v } = readParts(capsule);
-  return keyOf(e.add(v).multiply(scalarOf(secret)));
+  return keyOf(multiply(scalarOf(secret), group.add(e, v) as Point));
 }
 
-/** HKDF-SHA256 of the compressed shared point, without salt or info. */
+/** HKDF-SHA256 of the compressed shared point, without salt or info. Consumes the point. */
 export function keyOf(shared: Point): Uint8Array {
-  const seed = shared.toBytes();
-  const key = derive(seed, new Uint8Array(), SYMMETRIC_KEY_BYTES);
-  seed.fill(0);
+  const key = derive(shared.bytes, new Uint8Array(), SYMMETRIC_KEY_BYTES);
+  wipe(shared.bytes, shared.affine);
   return key;
 }

@@ -1,30 +1,21 @@
-import { ByteReader, concat } from './bytes.ts';
+import { ByteReader, concat, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts } from './capsule.ts';
-import type { Point } from './curve.ts';
-import {
-  decodePoint,
-  decodeScalar,
-  encodeScalar,
-  field,
-  hashToScalar,
-  POINT_BYTES,
-  randomScalar,
-  SCALAR_BYTES,
-  U,
-  U_BYTES,
-} from './curve.ts';
+import type { CfragProof } from './cfrag-proof.ts';
+import { challenge, proofsHold } from './cfrag-proof.ts';
+import { decodePoint, decodeScalar, group, POINT_BYTES, randomScalar, SCALAR_BYTES, U } from './curve.ts';
+import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { VerifiedKeyFrag } from './kfrag.ts';
-import { FRAGMENT_ID_BYTES, kfragParts, requireSignature, signedMessage } from './kfrag.ts';
+import { FRAGMENT_ID_BYTES, kfragParts, notSigned, signedMessage } from './kfrag.ts';
 import type { Layout } from './messagepack.ts';
 import { array, bin, pack, unpack } from './messagepack.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
+import { ReceiverCache } from './receiver-cache.ts';
 import type { Rng } from './rng.ts';
 import { systemRng } from './rng.ts';
 import { checkSignatureForm, SIGNATURE_BYTES } from './signer.ts';
-import { UMBRAL } from './tags.ts';
 
 export const CFRAG_BYTES = 359;
 
@@ -45,10 +36,9 @@ export interface CapsuleFragKeys {
 interface CapsuleFragParts {
   readonly bytes: Uint8Array;
   readonly id: Uint8Array;
-  readonly precursorBytes: Uint8Array;
+  readonly precursor: Point;
   readonly e1: Point;
   readonly v1: Point;
-  readonly precursor: Point;
 }
 
 /** A fragment, the capsule it belongs to and, when known, the keys it was checked against. */
@@ -58,43 +48,32 @@ export interface VerifiedParts extends CapsuleFragParts {
   readonly receivingKey?: PublicKey;
 }
 
-/** Points of the proof that a fragment was made with the committed share. */
-interface Proof {
-  readonly e2: Point;
-  readonly v2: Point;
-  readonly u1: Point;
-  readonly u2: Point;
-  readonly commitment: Uint8Array;
-  readonly z: bigint;
+/** What shows that the fragment was made with the share its signature is about. */
+interface Evidence extends Pick<CfragProof, 'u1' | 'e2' | 'v2' | 'u2' | 'z'> {
   readonly signature: Uint8Array;
 }
 
 /** A capsule fragment as it came from a proxy: well formed, not yet believed. */
 export class CapsuleFrag {
   readonly #parts: CapsuleFragParts;
-  readonly #proof: Proof;
+  readonly #evidence: Evidence;
 
-  private constructor(parts: CapsuleFragParts, proof: Proof) {
+  private constructor(parts: CapsuleFragParts, evidence: Evidence) {
     this.#parts = parts;
-    this.#proof = proof;
+    this.#evidence = evidence;
   }
 
   /** @param bytes 359 bytes E1 | V1 | id | X | E2 | V2 | U1 | U2 | z | signature. @throws CFRAG_INVALID */
   static fromBytes(bytes: Uint8Array): CapsuleFrag {
     const reader = new ByteReader(bytes, CODE);
     const point = () => decodePoint(reader.take(POINT_BYTES), CODE);
-    const [e1, v1, id, precursorBytes] = [point(), point(), reader.take(FRAGMENT_ID_BYTES), reader.take(POINT_BYTES)];
-    const [e2, v2, commitment, u2] = [point(), point(), reader.take(POINT_BYTES), point()];
+    const [e1, v1, id, precursor] = [point(), point(), reader.take(FRAGMENT_ID_BYTES), point()];
+    const [e2, v2, u1, u2] = [point(), point(), point(), point()];
     const z = decodeScalar(reader.take(SCALAR_BYTES), CODE);
     const signature = reader.take(SIGNATURE_BYTES);
     reader.end();
     checkSignatureForm(signature, CODE);
-    const precursor = decodePoint(precursorBytes, CODE);
-    const u1 = decodePoint(commitment, CODE);
-    return new CapsuleFrag(
-      { bytes: new Uint8Array(bytes), id, precursorBytes, e1, v1, precursor },
-      { e2, v2, u1, u2, commitment, z, signature },
-    );
+    return new CapsuleFrag({ bytes: new Uint8Array(bytes), id, precursor, e1, v1 }, { e2, v2, u1, u2, z, signature });
   }
 
   /** @param packed 381 bytes, canonical MessagePack. @throws CFRAG_INVALID */
@@ -115,22 +94,38 @@ export class CapsuleFrag {
    * proxy applied that share to this capsule.
    * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's.
    */
-  verify(capsule: Capsule, { verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys): VerifiedCapsuleFrag {
-    const { id, precursorBytes: precursor, e1, v1 } = this.#parts;
-    const { e2, v2, u1, u2, commitment, z, signature } = this.#proof;
-    requireSignature(
-      verifyingKey,
-      signedMessage({ id, commitment, precursor }, delegatingKey, receivingKey),
-      signature,
-    );
-    const { e, v } = capsuleParts(capsule);
-    const minusH = field.neg(challenge([e, e1, e2, v, v1, v2], u1, u2));
-    const holds =
-      e.mulAddUnsafe(z, e1, minusH).equals(e2) &&
-      v.mulAddUnsafe(z, v1, minusH).equals(v2) &&
-      U.multiplyUnsafe(z).add(u1.multiplyUnsafe(minusH)).equals(u2);
-    if (!holds) throw new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
-    return new VerifiedCapsuleFrag(INSIDE, { ...this.#parts, capsule, delegatingKey, receivingKey });
+  verify(capsule: Capsule, keys: CapsuleFragKeys, cache?: ReceiverCache): VerifiedCapsuleFrag {
+    const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys, cache);
+    if (verdict instanceof VerifiedCapsuleFrag) return verdict;
+    throw verdict as PreError;
+  }
+
+  /**
+   * Receiver side: verifies many fragments in a fraction of the time that `verify` would take for them one by one.
+   * @returns for each the verified fragment, or the error with which `verify` refuses it
+   */
+  static verifyAll(
+    checks: readonly { readonly cfrag: CapsuleFrag; readonly capsule: Capsule }[],
+    { verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys,
+    cache: ReceiverCache = new ReceiverCache(),
+  ): (VerifiedCapsuleFrag | PreError)[] {
+    const examined = checks.map(({ cfrag, capsule }) => {
+      const { signature, ...evidence } = cfrag.#evidence;
+      const { id, precursor } = cfrag.#parts;
+      const message = signedMessage({ id, commitment: evidence.u1, precursor }, delegatingKey, receivingKey);
+      return {
+        parts: { ...cfrag.#parts, capsule, delegatingKey, receivingKey },
+        proof: { ...capsuleParts(capsule), ...cfrag.#parts, ...evidence },
+        isSigned: cache.isSigned(verifyingKey, message, signature),
+      };
+    });
+    const allHold = proofsHold(examined.filter(({ isSigned }) => isSigned).map(({ proof }) => proof));
+    return examined.map(({ parts, proof, isSigned }) => {
+      if (!isSigned) return notSigned();
+      if (!allHold && !proofsHold([proof]))
+        return new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
+      return new VerifiedCapsuleFrag(INSIDE, parts);
+    });
   }
 }
 
@@ -167,22 +162,22 @@ export function cfragParts(cfrag: VerifiedCapsuleFrag): VerifiedParts {
 
 /** Proxy side: applies one key fragment to a capsule, with a proof that it was that fragment. */
 export function reencrypt(capsule: Capsule, kfrag: VerifiedKeyFrag, rng: Rng = systemRng): VerifiedCapsuleFrag {
-  const { id, rk: share, precursor: precursorBytes, commitment, signatureForReceiver } = kfragParts(kfrag);
-  const { e, v } = capsuleParts(capsule);
+  const { id, rk: share, precursor, commitment: u1, signatureForReceiver } = kfragParts(kfrag);
   const rk = decodeScalar(share, 'KFRAG_INVALID');
-  const precursor = decodePoint(precursorBytes, 'KFRAG_INVALID');
+  const { e, v } = capsuleParts(capsule);
   const k = randomScalar(rng);
-  const [e1, v1, u1] = [e.multiply(rk), v.multiply(rk), decodePoint(commitment, 'KFRAG_INVALID')];
-  const [e2, v2, u2] = [e.multiply(k), v.multiply(k), U.multiply(k)];
-  const z = field.add(k, field.mul(challenge([e, e1, e2, v, v1, v2], u1, u2), rk));
-  if (field.is0(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
-  const head = [e1.toBytes(), v1.toBytes(), id, precursorBytes];
-  const proof = [e2.toBytes(), v2.toBytes(), commitment, u2.toBytes(), encodeScalar(z), signatureForReceiver];
-  const bytes = concat(...head, ...proof);
-  return new VerifiedCapsuleFrag(INSIDE, { bytes, id, precursorBytes, e1, v1, precursor, capsule });
-}
-
-function challenge(capsuleAndProof: readonly Point[], u1: Point, u2: Point): bigint {
-  const points = capsuleAndProof.map((point) => point.toBytes());
-  return hashToScalar(UMBRAL.cfragVerification, ...points, U_BYTES, u1.toBytes(), u2.toBytes());
+  const [e1, v1, e2, v2, u2] = group.multiply([
+    { scalar: rk, point: e },
+    { scalar: rk, point: v },
+    { scalar: k, point: e },
+    { scalar: k, point: v },
+    { scalar: k, point: U },
+  ]) as [Point, Point, Point, Point, Point];
+  const h = challenge({ e, v, e1, v1, u1, e2, v2, u2 });
+  const z = group.addScalars(k, group.multiplyScalars(h, rk));
+  wipe(k);
+  if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+  const head = [e1.bytes, v1.bytes, id, precursor.bytes];
+  const evidence = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
+  return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...evidence), id, precursor, e1, v1, capsule });
 }

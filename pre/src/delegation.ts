@@ -1,5 +1,6 @@
-import type { Point } from './curve.ts';
-import { encodeScalar, field, G, hashToScalar, invertSecret, randomScalar, U } from './curve.ts';
+import { binaryString, wipe } from './bytes.ts';
+import { G, group, hashToScalar, randomScalar, SCALAR_BYTES, U } from './curve.ts';
+import type { Point, Scalar } from './group.ts';
 import { INSIDE } from './guard.ts';
 import type { KeyFragParts } from './kfrag.ts';
 import { FRAGMENT_ID_BYTES, signedMessage, VerifiedKeyFrag } from './kfrag.ts';
@@ -49,37 +50,36 @@ export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): Ve
   }
 
   const x = randomScalar(rng);
-  const precursorPoint = G.multiply(x);
-  const secret = delegationSecret(precursorPoint, receivingKey, pointOf(receivingKey).multiply(x));
-  const coefficients = [field.mul(scalarOf(delegatingKey), invertSecret(secret.d))];
+  const [precursor, shared] = group.multiply([
+    { scalar: x, point: G },
+    { scalar: x, point: pointOf(receivingKey) },
+  ]) as [Point, Point];
+  using secret = new DelegationSecret(precursor, receivingKey, shared);
+  const coefficients = [group.multiplyScalars(scalarOf(delegatingKey), group.invert(secret.d))];
   while (coefficients.length < threshold) coefficients.push(randomScalar(rng));
+  const ids = Array.from({ length: shares }, () => draw(rng, FRAGMENT_ID_BYTES));
+  const rks = ids.map((id) => evaluate(coefficients, secret.argumentOf(id)));
+  wipe(x, ...coefficients);
+  if (new Set(ids.map(binaryString)).size !== shares || !rks.every((rk) => group.isNonZero(rk)))
+    throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
 
-  const precursor = precursorPoint.toBytes();
-  const argumentsSeen = new Set<bigint>();
-  return Array.from({ length: shares }, () => {
-    const id = draw(rng, FRAGMENT_ID_BYTES);
-    const argument = secret.argumentOf(id);
-    const rk = evaluate(coefficients, argument);
-    if (argumentsSeen.has(argument) || field.is0(rk)) {
-      throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
-    }
-    argumentsSeen.add(argument);
-    const unsigned = { id, rk: encodeScalar(rk), precursor, commitment: U.multiply(rk).toBytes() };
-    const signatureForReceiver = signer.sign(signedMessage(unsigned, delegatingPublicKey, receivingKey), rng);
-    const signatureForProxy =
-      signDelegatingKey && signReceivingKey
-        ? signatureForReceiver
-        : signer.sign(
-            signedMessage(
-              unsigned,
-              signDelegatingKey ? delegatingPublicKey : undefined,
-              signReceivingKey ? receivingKey : undefined,
-            ),
-            rng,
-          );
+  const commitments = group.multiply(rks.map((scalar) => ({ scalar, point: U })));
+  return rks.map((rk, index) => {
+    const unsigned = { id: ids[index] as Uint8Array, rk, precursor, commitment: commitments[index] as Point };
+    const sign = (delegatingSigned: boolean, receivingSigned: boolean) =>
+      signer.sign(
+        signedMessage(
+          unsigned,
+          delegatingSigned ? delegatingPublicKey : undefined,
+          receivingSigned ? receivingKey : undefined,
+        ),
+        rng,
+      );
+    const signatureForReceiver = sign(true, true);
     const parts: KeyFragParts = {
       ...unsigned,
-      signatureForProxy,
+      signatureForProxy:
+        signDelegatingKey && signReceivingKey ? signatureForReceiver : sign(signDelegatingKey, signReceivingKey),
       signatureForReceiver,
       delegatingKeySigned: signDelegatingKey,
       receivingKeySigned: signReceivingKey,
@@ -89,20 +89,32 @@ export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): Ve
 }
 
 /** What delegator and receiver alone share: the secret d and the polynomial's argument of every fragment id. */
-export interface DelegationSecret {
-  readonly d: bigint;
-  argumentOf(id: Uint8Array): bigint;
+export class DelegationSecret implements Disposable {
+  readonly d: Scalar;
+  readonly #transcript: readonly Uint8Array[];
+
+  /** @param shared x·B on the delegator's side, b·X on the receiver's; wiped with the rest */
+  constructor(precursor: Point, receivingKey: PublicKey, shared: Point) {
+    wipe(shared.affine);
+    this.#transcript = [precursor.bytes, receivingKey.toBytes(), shared.bytes];
+    this.d = hashToScalar(UMBRAL.sharedSecret, ...this.#transcript);
+  }
+
+  argumentOf(id: Uint8Array): Scalar {
+    return hashToScalar(UMBRAL.polynomialArgument, ...this.#transcript, id);
+  }
+
+  [Symbol.dispose](): void {
+    wipe(this.d, this.#transcript[2] as Uint8Array);
+  }
 }
 
-/** @param shared x·B on the delegator's side, b·X on the receiver's. */
-export function delegationSecret(precursor: Point, receivingKey: PublicKey, shared: Point): DelegationSecret {
-  const transcript = [precursor.toBytes(), receivingKey.toBytes(), shared.toBytes()];
-  return {
-    d: hashToScalar(UMBRAL.sharedSecret, ...transcript),
-    argumentOf: (id) => hashToScalar(UMBRAL.polynomialArgument, ...transcript, id),
-  };
-}
-
-function evaluate(coefficients: readonly bigint[], argument: bigint): bigint {
-  return coefficients.reduceRight((value, coefficient) => field.add(field.mul(value, argument), coefficient), 0n);
+/** By Horner's rule. */
+function evaluate(coefficients: readonly Scalar[], argument: Scalar): Scalar {
+  const value = coefficients.reduceRight(
+    (value, coefficient) => group.addScalars(group.multiplyScalars(value, argument), coefficient),
+    new Uint8Array(SCALAR_BYTES),
+  );
+  wipe(argument);
+  return value;
 }

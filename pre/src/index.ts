@@ -26,6 +26,7 @@ export { PatientKeys } from './patient-keys.ts';
 export type { PreErrorCode } from './pre-error.ts';
 export { PreError } from './pre-error.ts';
 export { PublicKey } from './public-key.ts';
+export { ReceiverCache } from './receiver-cache.ts';
 export type { Rng } from './rng.ts';
 export { MAX_SEALED_PLAINTEXT, openSealed, SEALED_OVERHEAD, sealTo } from './sealed.ts';
 export { SecretKey } from './secret-key.ts';

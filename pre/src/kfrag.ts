@@ -1,5 +1,6 @@
 import { ByteReader, concat, equal } from './bytes.ts';
-import { decodePoint, decodeScalar, POINT_BYTES, SCALAR_BYTES, U, U_BYTES } from './curve.ts';
+import { decodePoint, decodeScalar, multiply, POINT_BYTES, SCALAR_BYTES, U } from './curve.ts';
+import type { Point, Scalar } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { Layout } from './messagepack.ts';
 import { array, BOOLEAN, bin, pack, unpack } from './messagepack.ts';
@@ -21,12 +22,12 @@ const LAYOUT: Layout = [...OUTER, ...PROOF];
 
 let readParts: (kfrag: VerifiedKeyFrag) => KeyFragParts;
 
-/** The fields of a key fragment as bytes; `rk` is the secret share. */
+/** The fields of a key fragment; `rk` is the secret share. */
 export interface KeyFragParts {
   readonly id: Uint8Array;
-  readonly rk: Uint8Array;
-  readonly precursor: Uint8Array;
-  readonly commitment: Uint8Array;
+  readonly rk: Scalar;
+  readonly precursor: Point;
+  readonly commitment: Point;
   readonly signatureForProxy: Uint8Array;
   readonly signatureForReceiver: Uint8Array;
   readonly delegatingKeySigned: boolean;
@@ -52,20 +53,17 @@ export class KeyFrag {
   static fromBytes(bytes: Uint8Array): KeyFrag {
     const reader = new ByteReader(unpack(LAYOUT, bytes, CODE), CODE);
     // A foreign u lets anyone forge a fragment whose commitment holds: the signature covers neither u nor rk.
-    if (!equal(reader.take(POINT_BYTES), U_BYTES)) throw new PreError(CODE, 'foreign parameter u');
+    if (!equal(reader.take(POINT_BYTES), U.bytes)) throw new PreError(CODE, 'foreign parameter u');
     const parts = {
       id: reader.take(FRAGMENT_ID_BYTES),
-      rk: reader.take(SCALAR_BYTES),
-      precursor: reader.take(POINT_BYTES),
-      commitment: reader.take(POINT_BYTES),
+      rk: decodeScalar(reader.take(SCALAR_BYTES), CODE),
+      precursor: decodePoint(reader.take(POINT_BYTES), CODE),
+      commitment: decodePoint(reader.take(POINT_BYTES), CODE),
       signatureForProxy: reader.take(SIGNATURE_BYTES),
       signatureForReceiver: reader.take(SIGNATURE_BYTES),
       delegatingKeySigned: readFlag(reader),
       receivingKeySigned: readFlag(reader),
     };
-    decodeScalar(parts.rk, CODE);
-    decodePoint(parts.precursor, CODE);
-    decodePoint(parts.commitment, CODE);
     checkSignatureForm(parts.signatureForProxy, CODE);
     checkSignatureForm(parts.signatureForReceiver, CODE);
     return new KeyFrag(parts);
@@ -83,16 +81,20 @@ export class KeyFrag {
    */
   verify({ verifyingKey, delegatingKey, receivingKey }: KeyFragKeys): VerifiedKeyFrag {
     const parts = this.#parts;
-    if (!equal(U.multiply(decodeScalar(parts.rk, CODE)).toBytes(), parts.commitment)) {
+    if (!equal(multiply(parts.rk, U).bytes, parts.commitment.bytes)) {
       throw new PreError(CODE, 'the share does not match its commitment');
     }
     const bothGiven = delegatingKey !== undefined && receivingKey !== undefined;
     const signedDelegating = boundKey('delegating', parts.delegatingKeySigned, delegatingKey, bothGiven);
     const signedReceiving = boundKey('receiving', parts.receivingKeySigned, receivingKey, bothGiven);
+    const { signatureForProxy, signatureForReceiver } = parts;
     const forProxy = signedMessage(parts, signedDelegating, signedReceiving);
-    requireSignature(verifyingKey, forProxy, parts.signatureForProxy);
+    if (!verifySignature(verifyingKey, forProxy, signatureForProxy)) throw notSigned();
     if (bothGiven) {
-      requireSignature(verifyingKey, signedMessage(parts, delegatingKey, receivingKey), parts.signatureForReceiver);
+      const forReceiver = signedMessage(parts, delegatingKey, receivingKey);
+      // One signature may stand in both places when it signs the same.
+      const isSame = equal(forReceiver, forProxy) && equal(signatureForReceiver, signatureForProxy);
+      if (!isSame && !verifySignature(verifyingKey, forReceiver, signatureForReceiver)) throw notSigned();
     }
     return new VerifiedKeyFrag(INSIDE, parts);
   }
@@ -133,18 +135,15 @@ export function kfragParts(kfrag: VerifiedKeyFrag): KeyFragParts {
 
 /** What the signer signs: id | U1 | X | (1 | delegating key, or 0) | (1 | receiving key, or 0). */
 export function signedMessage(
-  parts: { readonly id: Uint8Array; readonly commitment: Uint8Array; readonly precursor: Uint8Array },
+  { id, commitment, precursor }: Pick<KeyFragParts, 'id' | 'commitment' | 'precursor'>,
   delegatingKey: PublicKey | undefined,
   receivingKey: PublicKey | undefined,
 ): Uint8Array {
-  return concat(parts.id, parts.commitment, parts.precursor, optionalKey(delegatingKey), optionalKey(receivingKey));
+  return concat(id, commitment.bytes, precursor.bytes, optionalKey(delegatingKey), optionalKey(receivingKey));
 }
 
-/** @throws SIGNATURE_INVALID */
-export function requireSignature(key: PublicKey, message: Uint8Array, signature: Uint8Array): void {
-  if (!verifySignature(key, message, signature)) {
-    throw new PreError('SIGNATURE_INVALID', 'the fragment is not signed by the verifying key for these keys');
-  }
+export function notSigned(): PreError {
+  return new PreError('SIGNATURE_INVALID', 'the fragment is not signed by the verifying key for these keys');
 }
 
 function optionalKey(key: PublicKey | undefined): Uint8Array {
@@ -173,6 +172,6 @@ function readFlag(reader: ByteReader): boolean {
 function encode(parts: KeyFragParts): Uint8Array {
   const flags = [parts.delegatingKeySigned, parts.receivingKeySigned].map((flag) => (flag ? TRUE : FALSE));
   const { id, rk, precursor, commitment, signatureForProxy, signatureForReceiver } = parts;
-  const content = [U_BYTES, id, rk, precursor, commitment, signatureForProxy, signatureForReceiver];
+  const content = [U.bytes, id, rk, precursor.bytes, commitment.bytes, signatureForProxy, signatureForReceiver];
   return pack(LAYOUT, concat(...content, Uint8Array.from(flags)));
 }

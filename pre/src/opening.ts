@@ -1,16 +1,16 @@
-import { equal } from './bytes.ts';
+import { binaryString, equal, wipe } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { capsuleParts, keyOf } from './capsule.ts';
 import type { VerifiedCapsuleFrag, VerifiedParts } from './cfrag.ts';
 import { cfragParts } from './cfrag.ts';
-import type { Point } from './curve.ts';
-import { field, hashToScalar, invertSecret } from './curve.ts';
-import { delegationSecret, MAX_SHARES } from './delegation.ts';
+import { group, hashToScalar, ONE } from './curve.ts';
+import { MAX_SHARES } from './delegation.ts';
+import type { Point, Scalar } from './group.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import { pointOf } from './public-key.ts';
+import { ReceiverCache } from './receiver-cache.ts';
 import type { SecretKey } from './secret-key.ts';
-import { scalarOf } from './secret-key.ts';
 import { UMBRAL } from './tags.ts';
 
 /** What a receiver opens a capsule with. */
@@ -20,6 +20,8 @@ export interface Reencrypted {
   readonly capsule: Capsule;
   /** At least the threshold of them, all of one delegation and this capsule, each once. */
   readonly cfrags: readonly VerifiedCapsuleFrag[];
+  /** Keeps what is the same for every capsule of a delegation. */
+  readonly cache?: ReceiverCache;
 }
 
 /**
@@ -27,33 +29,34 @@ export interface Reencrypted {
  * @throws CFRAG_INVALID when fragments repeat or are of another capsule, delegation or key,
  *   THRESHOLD when they are none, too few, or more than 255.
  */
-export function decapsulateReencrypted({ receivingKey, delegatingKey, capsule, cfrags }: Reencrypted): Uint8Array {
-  const fragments = cfrags.map(cfragParts);
+export function decapsulateReencrypted({ capsule, delegatingKey, ...opening }: Reencrypted): Uint8Array {
+  const fragments = opening.cfrags.map(cfragParts);
   const [first] = fragments;
   if (first === undefined || fragments.length > MAX_SHARES) {
     throw new PreError('THRESHOLD', `between 1 and ${MAX_SHARES} fragments open a capsule`);
   }
-  const receivingPublicKey = receivingKey.publicKey();
-  requireOneDelegation(fragments, first, capsule, delegatingKey, receivingPublicKey);
+  requireOneDelegation(fragments, first, capsule, delegatingKey, opening.receivingKey.publicKey());
 
-  const shared = first.precursor.multiply(scalarOf(receivingKey));
-  const secret = delegationSecret(first.precursor, receivingPublicKey, shared);
-  const weights = lagrangeAtZero(fragments.map((fragment) => secret.argumentOf(fragment.id)));
+  using own = new ReceiverCache();
+  const weights = (opening.cache ?? own).weights(opening.receivingKey, fragments);
   const weighted = (point: (fragment: VerifiedParts) => Point) =>
-    fragments
-      .map((fragment, at) => point(fragment).multiply(weights[at] as bigint))
-      .reduce((sum, next) => sum.add(next));
-  const ePrime = weighted((fragment) => fragment.e1);
-  const vPrime = weighted((fragment) => fragment.v1);
+    group.combine(fragments.map((fragment, at) => ({ scalar: weights[at] as Scalar, point: point(fragment) })));
+  const ae = weighted(({ e1 }) => e1);
+  const av = weighted(({ v1 }) => v1);
+  const shared = ae && av && isMultiple(ae, av, capsule, delegatingKey) ? group.add(ae, av) : undefined;
+  for (const point of [ae, av]) if (point) wipe(point.bytes, point.affine);
+  if (!shared) throw new PreError('THRESHOLD', 'too few fragments, or fragments of another delegation');
+  return keyOf(shared);
+}
 
+/** Whether aV + h·aE = sA, which is the capsule's own proof times a. */
+function isMultiple(ae: Point, av: Point, capsule: Capsule, delegatingKey: PublicKey): boolean {
   const { e, v, s } = capsuleParts(capsule);
-  const h = hashToScalar(UMBRAL.capsulePoints, e.toBytes(), v.toBytes());
-  const expected = pointOf(delegatingKey).multiply(field.mul(s, invertSecret(secret.d)));
-  const sum = ePrime.add(vPrime);
-  if (sum.is0() || !expected.equals(ePrime.multiplyUnsafe(h).add(vPrime))) {
-    throw new PreError('THRESHOLD', 'too few fragments, or fragments of another delegation');
-  }
-  return keyOf(sum.multiply(secret.d));
+  return group.vanishes([
+    { scalar: ONE, point: av },
+    { scalar: hashToScalar(UMBRAL.capsulePoints, e.bytes, v.bytes), point: ae },
+    { scalar: group.negate(s), point: pointOf(delegatingKey) },
+  ]);
 }
 
 function requireOneDelegation(
@@ -74,23 +77,9 @@ function requireOneDelegation(
     ) {
       throw new PreError('CFRAG_INVALID', 'verified for other keys');
     }
-    if (!equal(fragment.precursorBytes, first.precursorBytes))
+    if (!equal(fragment.precursor.bytes, first.precursor.bytes))
       throw new PreError('CFRAG_INVALID', 'of two delegations');
-    ids.add(fragment.id.join());
+    ids.add(binaryString(fragment.id));
   }
   if (ids.size !== fragments.length) throw new PreError('CFRAG_INVALID', 'the same fragment twice');
-}
-
-/** λᵢ = Π xⱼ / (xⱼ - xᵢ) over j ≠ i, for secret arguments. */
-function lagrangeAtZero(xs: readonly bigint[]): bigint[] {
-  return xs.map((xi, i) => {
-    let numerator = 1n;
-    let denominator = 1n;
-    for (const [j, xj] of xs.entries()) {
-      if (j === i) continue;
-      numerator = field.mul(numerator, xj);
-      denominator = field.mul(denominator, field.sub(xj, xi));
-    }
-    return field.mul(numerator, invertSecret(denominator));
-  });
 }

@@ -1,7 +1,7 @@
 import { derive } from './aead.ts';
 import { exactly } from './bytes.ts';
 import { tagged } from './context.ts';
-import { wideScalar } from './curve.ts';
+import { group } from './curve.ts';
 import { PreError } from './pre-error.ts';
 import { SecretKey } from './secret-key.ts';
 import { Signer } from './signer.ts';
@@ -54,7 +54,7 @@ export class PatientKeys {
     if (this.#master.every((byte) => byte === 0)) throw new PreError('KEY_INVALID', 'the keys were wiped');
     const info = tagged(YILIAN.key, LABEL, this.#federation, SUITE, ...parts);
     const wide = derive(this.#master, info, WIDE_SCALAR_BYTES);
-    const scalar = wideScalar(wide);
+    const scalar = group.nonZero(wide);
     wide.fill(0);
     const key = SecretKey.fromBytes(scalar);
     scalar.fill(0);

@@ -1,6 +1,6 @@
-import { equal, exactly } from './bytes.ts';
-import type { Point } from './curve.ts';
-import { decodePoint, POINT_BYTES } from './curve.ts';
+import { binaryString, equal, exactly } from './bytes.ts';
+import { decodePoint, group, POINT_BYTES } from './curve.ts';
+import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import { PreError } from './pre-error.ts';
 
@@ -9,19 +9,17 @@ let readPoint: (key: PublicKey) => Point;
 /** A secp256k1 public key, never the identity. */
 export class PublicKey {
   readonly #point: Point;
-  readonly #bytes: Uint8Array;
 
   /** @internal */
-  constructor(inside: typeof INSIDE, point: Point, bytes: Uint8Array) {
+  constructor(inside: typeof INSIDE, point: Point) {
     requireInside(inside);
     this.#point = point;
-    this.#bytes = bytes;
   }
 
   /** @param bytes 33 bytes, compressed SEC1. @throws KEY_INVALID */
   static fromBytes(bytes: Uint8Array): PublicKey {
     const own = exactly(bytes, POINT_BYTES, 'KEY_INVALID', 'a public key');
-    return new PublicKey(INSIDE, decodePoint(own, 'KEY_INVALID'), own);
+    return new PublicKey(INSIDE, decodePoint(own, 'KEY_INVALID'));
   }
 
   /** @param text the 33 bytes as 44 characters of base64url. @throws KEY_INVALID */
@@ -32,17 +30,20 @@ export class PublicKey {
   }
 
   toBytes(): Uint8Array {
-    return new Uint8Array(this.#bytes);
+    return new Uint8Array(this.#point.bytes);
   }
 
   toBase64url(): string {
-    return btoa(String.fromCharCode(...this.#bytes))
-      .replaceAll('+', '-')
-      .replaceAll('/', '_');
+    return btoa(binaryString(this.#point.bytes)).replaceAll('+', '-').replaceAll('/', '_');
+  }
+
+  /** Computes what makes many encryptions to this key faster than few. */
+  prepare(): void {
+    group.prepare(this.#point);
   }
 
   equals(other: PublicKey): boolean {
-    return equal(this.#bytes, other.#bytes);
+    return equal(this.#point.bytes, other.#point.bytes);
   }
 
   toJSON(): string {
@@ -62,8 +63,7 @@ export function pointOf(key: PublicKey): Point {
   return readPoint(key);
 }
 
-/** @throws KEY_INVALID on the identity */
+/** The key that a point is, inside the package only. */
 export function publicKeyOf(point: Point): PublicKey {
-  if (point.is0()) throw new PreError('KEY_INVALID', 'the identity is not a public key');
-  return new PublicKey(INSIDE, point, point.toBytes());
+  return new PublicKey(INSIDE, point);
 }

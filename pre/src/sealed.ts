@@ -1,8 +1,8 @@
 import { derive, TAG_BYTES, XNONCE_BYTES, xopen, xseal } from './aead.ts';
-import { ByteReader, concat } from './bytes.ts';
+import { ByteReader, concat, wipe } from './bytes.ts';
 import { tagged } from './context.ts';
-import type { Point } from './curve.ts';
-import { G, POINT_BYTES, randomScalar } from './curve.ts';
+import { G, group, multiply, POINT_BYTES, randomScalar } from './curve.ts';
+import type { Point } from './group.ts';
 import { PreError } from './pre-error.ts';
 import { PublicKey, pointOf, publicKeyOf } from './public-key.ts';
 import type { Rng } from './rng.ts';
@@ -36,11 +36,15 @@ export function sealTo(
   if (plaintext.length > MAX_SEALED_PLAINTEXT)
     throw new PreError('ARGUMENT_INVALID', 'at most 1 MiB is sealed at once');
   const ephemeral = randomScalar(rng);
-  const ephemeralKey = publicKeyOf(G.multiply(ephemeral));
+  const [own, shared] = group.multiply([
+    { scalar: ephemeral, point: G },
+    { scalar: ephemeral, point: pointOf(recipient) },
+  ]) as [Point, Point];
+  const ephemeralKey = publicKeyOf(own);
   const bound = concat(preamble(MAGIC), ephemeralKey.toBytes());
-  const { key, nonce } = messageKey(pointOf(recipient).multiply(ephemeral), ephemeralKey, recipient, context);
+  const { key, nonce } = messageKey(shared, ephemeralKey, recipient, context);
   const sealed = concat(bound, xseal(key, nonce, bound, plaintext));
-  key.fill(0);
+  wipe(ephemeral, key);
   return sealed;
 }
 
@@ -52,7 +56,7 @@ export function openSealed(secret: SecretKey, sealed: Uint8Array, context: Uint8
   readPreamble(reader, MAGIC);
   const ephemeralKey = readEphemeralKey(reader.take(POINT_BYTES));
   const bound = concat(preamble(MAGIC), ephemeralKey.toBytes());
-  const shared = pointOf(ephemeralKey).multiply(scalarOf(secret));
+  const shared = multiply(scalarOf(secret), pointOf(ephemeralKey));
   const { key, nonce } = messageKey(shared, ephemeralKey, secret.publicKey(), context);
   const plaintext = xopen(key, nonce, bound, reader.rest());
   key.fill(0);
@@ -68,13 +72,12 @@ function readEphemeralKey(bytes: Uint8Array): PublicKey {
   }
 }
 
-/** HKDF-SHA256 of the shared x-coordinate (SEC 1 §3.3.1), bound to both public keys and the context. */
+/** HKDF-SHA256 of the shared x-coordinate (SEC 1 §3.3.1), bound to both public keys and the context. Consumes the point. */
 function messageKey(shared: Point, ephemeral: PublicKey, recipient: PublicKey, context: Uint8Array) {
-  const x = shared.toBytes().subarray(1);
+  const x = shared.bytes.subarray(1);
   const info = tagged(YILIAN.sealed, ephemeral.toBytes(), recipient.toBytes(), context);
   const okm = derive(x, info, KEY_BYTES + XNONCE_BYTES);
   const message = { key: okm.slice(0, KEY_BYTES), nonce: okm.slice(KEY_BYTES) };
-  x.fill(0);
-  okm.fill(0);
+  wipe(shared.bytes, shared.affine, okm);
   return message;
 }

@@ -1,5 +1,6 @@
 import { exactly } from './bytes.ts';
-import { decodeScalar, encodeScalar, G, randomScalar, SCALAR_BYTES } from './curve.ts';
+import { decodeScalar, G, multiply, randomScalar, SCALAR_BYTES } from './curve.ts';
+import type { Scalar } from './group.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import { publicKeyOf } from './public-key.ts';
@@ -8,7 +9,7 @@ import { systemRng } from './rng.ts';
 
 const HIDDEN = '[SecretKey]';
 
-let readScalar: (key: SecretKey) => bigint;
+let readScalar: (key: SecretKey) => Scalar;
 
 /** A secp256k1 secret key. Nothing that prints or serialises it shows its value. */
 export class SecretKey {
@@ -21,7 +22,7 @@ export class SecretKey {
   }
 
   static random(rng: Rng = systemRng): SecretKey {
-    return new SecretKey(encodeScalar(randomScalar(rng)));
+    return new SecretKey(randomScalar(rng));
   }
 
   /** @param bytes 32 bytes big-endian, 1 to n-1. @throws KEY_INVALID */
@@ -31,12 +32,11 @@ export class SecretKey {
 
   /** A copy of the 32 bytes; the caller wipes it. @throws KEY_INVALID after `wipe` */
   toBytes(): Uint8Array {
-    scalarOf(this);
-    return new Uint8Array(this.#bytes);
+    return new Uint8Array(scalarOf(this));
   }
 
   publicKey(): PublicKey {
-    this.#publicKey ??= publicKeyOf(G.multiply(scalarOf(this)));
+    this.#publicKey ??= publicKeyOf(multiply(scalarOf(this), G));
     return this.#publicKey;
   }
 
@@ -65,7 +65,7 @@ export class SecretKey {
   }
 }
 
-/** The secret as an integer, inside the package only. @throws KEY_INVALID once wiped */
-export function scalarOf(key: SecretKey): bigint {
+/** The secret itself, no copy, inside the package only. @throws KEY_INVALID once wiped */
+export function scalarOf(key: SecretKey): Scalar {
   return readScalar(key);
 }

@@ -1,7 +1,7 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { describe, expect, test } from 'vitest';
 import { concat } from '../src/bytes.ts';
-import { decodeScalar, encodeScalar, field, G, hashToScalar, U_BYTES } from '../src/curve.ts';
+import { G, group, hashToScalar, multiply, U } from '../src/curve.ts';
 import { Capsule, CapsuleFrag, KeyFrag, PublicKey, SecretKey, verifySignature } from '../src/index.ts';
 import { delegated, flipped, hex, keys, outcome, seeded, signer, spliced } from './fixtures.ts';
 
@@ -31,9 +31,10 @@ const names = Object.keys(readers) as (keyof typeof readers)[];
 const KFRAG = { u: 4, rk: 73, precursor: 107, commitment: 143, signatureForProxy: 178, signatureForReceiver: 244 };
 const CFRAG = { e1: 0, z: 263, signature: 295 };
 
+const scalar = (value: number) => hex(value.toString(16).padStart(64, '0'));
+
 function highS(signature: Uint8Array): Uint8Array {
-  const s = decodeScalar(signature.subarray(32), 'SIGNATURE_INVALID');
-  return concat(signature.subarray(0, 32), encodeScalar(field.neg(s)));
+  return concat(signature.subarray(0, 32), group.negate(signature.subarray(32)));
 }
 
 describe('every object from outside', () => {
@@ -99,7 +100,7 @@ function uncompressed(compressed: Uint8Array): Uint8Array {
 }
 
 describe('points and scalars', () => {
-  const order = hex(field.ORDER.toString(16).padStart(64, '0'));
+  const order = hex(secp256k1.Point.Fn.ORDER.toString(16));
   test.each([
     ['zero', new Uint8Array(32)],
     ['the group order', order],
@@ -133,11 +134,10 @@ describe('points and scalars', () => {
   });
 
   test('a capsule whose points cancel out is refused although its proof holds', () => {
-    const r = 5n;
-    const e = G.multiply(r);
-    const v = e.negate();
-    const s = field.add(field.neg(r), field.mul(r, hashToScalar('CAPSULE_POINTS', e.toBytes(), v.toBytes())));
-    const bytes = concat(e.toBytes(), v.toBytes(), encodeScalar(s));
+    const r = scalar(5);
+    const [e, v] = [multiply(r, G).bytes, multiply(group.negate(r), G).bytes];
+    const s = group.addScalars(group.negate(r), group.multiplyScalars(r, hashToScalar('CAPSULE_POINTS', e, v)));
+    const bytes = concat(e, v, s);
     expect(outcome(() => Capsule.fromBytes(bytes))).toBe('CAPSULE_INVALID');
   });
 });
@@ -145,15 +145,14 @@ describe('points and scalars', () => {
 describe('forgeries', () => {
   test('a key fragment with a parameter u of its own is refused, whatever its commitment says', () => {
     const commitment = secp256k1.Point.fromBytes(kfrag.subarray(KFRAG.commitment, KFRAG.commitment + 33));
-    const forgedShare = 12345n;
-    const foreignU = commitment.multiply(field.inv(forgedShare)).toBytes();
-    const forged = spliced(spliced(kfrag, KFRAG.u, foreignU), KFRAG.rk, encodeScalar(forgedShare));
-    expect(foreignU).not.toEqual(U_BYTES);
+    const foreignU = commitment.multiply(secp256k1.Point.Fn.inv(12345n)).toBytes();
+    const forged = spliced(spliced(kfrag, KFRAG.u, foreignU), KFRAG.rk, scalar(12345));
+    expect(foreignU).not.toEqual(U.bytes);
     expect(outcome(() => KeyFrag.fromBytes(forged).verify(keys))).toBe('KFRAG_INVALID');
   });
 
   test('a share exchanged under the right u is refused', () => {
-    const forged = spliced(kfrag, KFRAG.rk, encodeScalar(12345n));
+    const forged = spliced(kfrag, KFRAG.rk, scalar(12345));
     expect(outcome(() => KeyFrag.fromBytes(forged).verify(keys))).toBe('KFRAG_INVALID');
   });
 

@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { encodeScalar, hashToScalar, U_BYTES } from '../src/curve.ts';
+import { hashToScalar, U } from '../src/curve.ts';
 import {
   Capsule,
   CapsuleFrag,
@@ -43,7 +43,7 @@ const opening = { receivingKey: receiving, delegatingKey: keys.delegatingKey, ca
 
 describe('objects made by umbral-pre 0.11.0', () => {
   test('the second generator is the same point', () => {
-    expect(toHex(U_BYTES)).toBe('03079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd');
+    expect(toHex(U.bytes)).toBe('03079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd');
   });
 
   test('the capsule reads and writes in both forms', () => {
@@ -90,6 +90,6 @@ describe('objects made by umbral-pre 0.11.0', () => {
   test('the hash to a scalar is the same', () => {
     const info = new Uint8Array(Buffer.from(`KEY_DERIVATION/${text(hex(vectors.label))}`));
     const okm = new Uint8Array(hkdfSync('sha256', hex(vectors.skf_seed), new Uint8Array(), info, 64));
-    expect(toHex(encodeScalar(hashToScalar(text(info), okm)))).toBe(vectors.make_key);
+    expect(toHex(hashToScalar(text(info), okm))).toBe(vectors.make_key);
   });
 });

@@ -1,4 +1,5 @@
 import type { Identity } from '@yilian/ledger/verify';
+import { ReceiverCache } from '@yilian/pre';
 import {
   documentId,
   fromBase64url,
@@ -172,12 +173,13 @@ function checkLeg(
   const checkedHeaders = part('HEADER_MISMATCH', () => checkHeaders(release, headers.map(fromBase64url)));
   const capsules = capsulesOf(release, checkedHeaders);
   const context = { outcome, release, transactionId, trusts: view.trusts(proof.network), at: timestamp };
+  using cache = new ReceiverCache();
   for (const { mspId, certificate, signature, cfrags } of shares) {
     const share = { mspId, certificate, signature, cfrags: part('SHARE_INVALID', () => cfrags.map(fromBase64url)) };
     checkBinding(context, capsules, share);
     for (const [index, record] of release.records.entries()) {
       const [capsule, bytes] = [capsules[index], share.cfrags[index]];
-      if (capsule !== undefined && bytes !== undefined) checkCfrag(context, record, capsule, { mspId, bytes });
+      if (capsule !== undefined && bytes !== undefined) checkCfrag(context, record, capsule, { mspId, bytes }, cache);
     }
   }
   const reencryptedBy = shares.map(({ mspId }) => mspId);

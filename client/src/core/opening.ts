@@ -5,6 +5,7 @@ import {
   openBody,
   openHeader,
   PublicKey,
+  ReceiverCache,
   type SecretKey,
 } from '@yilian/pre';
 import { fromBase64url, headerContext, type ReleasedRecord, toBase64url } from '@yilian/protocol';
@@ -41,6 +42,8 @@ export interface UnsealedRelease extends ReleaseContext {
   readonly shares: readonly BoundShare[];
   readonly faults: readonly ClientError[];
   readonly overtaken: boolean;
+  /** What is the same for all records of a scope. */
+  readonly cache: ReceiverCache;
 }
 
 /** Unseals the shares of a release and checks their bindings. @throws NOT_RELEASED HEADER_MISMATCH HEADER_INVALID */
@@ -64,7 +67,15 @@ export function unsealRelease(leg: ProvenLeg, secret: SecretKey): UnsealedReleas
       faults.push(fault('SHARE_INVALID', `the share of ${mspId} cannot be judged`, error, mspId));
     }
   }
-  return { ...context, headers, capsules, shares: [...shares.values()], faults, overtaken: leg.overtaken };
+  return {
+    ...context,
+    headers,
+    capsules,
+    shares: [...shares.values()],
+    faults,
+    overtaken: leg.overtaken,
+    cache: new ReceiverCache(),
+  };
 }
 
 /**
@@ -77,7 +88,7 @@ export function openRecordHeader(
   secret: SecretKey,
   onFault: (error: ClientError) => void = () => undefined,
 ): ContentSecret {
-  const { outcome, release, headers, capsules, shares } = unsealed;
+  const { outcome, release, headers, capsules, shares, cache } = unsealed;
   const index = release.records.findIndex(({ recordId }) => recordId === record.recordId);
   const [capsule, header] = [capsules[index], headers[index]];
   if (capsule === undefined || header === undefined)
@@ -88,7 +99,7 @@ export function openRecordHeader(
   for (const { mspId, cfrags: fragments } of shares) {
     if (cfrags.length === threshold) break;
     try {
-      cfrags.push(checkCfrag(unsealed, record, capsule, { mspId, bytes: fragments[index] as Uint8Array }));
+      cfrags.push(checkCfrag(unsealed, record, capsule, { mspId, bytes: fragments[index] as Uint8Array }, cache));
     } catch (error) {
       faults.push(fault('CFRAG_INVALID', `a fragment of ${mspId} cannot be judged`, error, mspId));
     }
@@ -106,6 +117,7 @@ export function openRecordHeader(
       header,
       context: headerContext({ federation, region, recordId: record.recordId, pseudonym, scope, epoch }),
       cfrags,
+      cache,
     });
   } catch (error) {
     if (codeOf(error) === 'HEADER_INVALID')

@@ -7,6 +7,7 @@ import {
   headerCapsule,
   openSealed,
   PublicKey,
+  type ReceiverCache,
   type SecretKey,
   sha256,
   type VerifiedCapsuleFrag,
@@ -137,16 +138,21 @@ export function checkCfrag(
   record: ReleasedRecord,
   capsule: Capsule,
   { mspId, bytes }: { readonly mspId: string; readonly bytes: Uint8Array },
+  cache: ReceiverCache,
 ): VerifiedCapsuleFrag {
   return checked(
     'CFRAG_INVALID',
     `a fragment of ${mspId} is not of this grant and capsule`,
     () =>
-      CapsuleFrag.fromBytes(bytes).verify(capsule, {
-        verifyingKey: PublicKey.fromBase64url(release.patientKey),
-        delegatingKey: PublicKey.fromBase64url(scopeOf(outcome, record).scopeKey),
-        receivingKey: PublicKey.fromBase64url(release.receivingKey),
-      }),
+      CapsuleFrag.fromBytes(bytes).verify(
+        capsule,
+        {
+          verifyingKey: PublicKey.fromBase64url(release.patientKey),
+          delegatingKey: PublicKey.fromBase64url(scopeOf(outcome, record).scopeKey),
+          receivingKey: PublicKey.fromBase64url(release.receivingKey),
+        },
+        cache,
+      ),
     mspId,
   );
 }

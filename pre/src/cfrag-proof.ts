@@ -1,0 +1,75 @@
+import { binaryString } from './bytes.ts';
+import { group, hashToScalar, ONE, SCALAR_BYTES, U } from './curve.ts';
+import type { Point, Scalar, Term } from './group.ts';
+import { draw, systemRng } from './rng.ts';
+import { UMBRAL } from './tags.ts';
+
+const WEIGHT_BYTES = 16;
+
+/** Shows that E1 = rk·E and V1 = rk·V for the rk of U1 = rk·u: zE = E2 + hE1, zV = V2 + hV1, zu = U2 + hU1 (SPEC.md §2.7). */
+export interface CfragProof {
+  readonly e: Point;
+  readonly v: Point;
+  readonly e1: Point;
+  readonly v1: Point;
+  readonly u1: Point;
+  readonly e2: Point;
+  readonly v2: Point;
+  readonly u2: Point;
+  readonly z: Scalar;
+}
+
+/** h, which whoever makes a proof cannot choose. */
+export function challenge({ e, e1, e2, v, v1, v2, u1, u2 }: Omit<CfragProof, 'z'>): Scalar {
+  const points = [e, e1, e2, v, v1, v2, U, u1, u2].map(({ bytes }) => bytes);
+  return hashToScalar(UMBRAL.cfragVerification, ...points);
+}
+
+/**
+ * Whether all proofs hold. Their equations are added up with weights nobody could know beforehand (Bellare, Garay and Rabin
+ * 1998, small exponents): if one does not hold, the sum does with probability 2^-128.
+ */
+export function proofsHold(proofs: readonly CfragProof[]): boolean {
+  const sum = new Combination();
+  for (const proof of proofs) {
+    const { e, v, e1, v1, u1, e2, v2, u2, z } = proof;
+    const h = challenge(proof);
+    const minusZ = group.negate(z);
+    for (const [base, first, second] of [
+      [e, e1, e2],
+      [v, v1, v2],
+      [U, u1, u2],
+    ] as const) {
+      const weight = sum.isEmpty ? ONE : randomWeight();
+      sum.add(weight, second);
+      sum.add(group.multiplyScalars(weight, h), first);
+      sum.add(group.multiplyScalars(weight, minusZ), base);
+    }
+  }
+  return group.vanishes(sum.terms());
+}
+
+/** A sum of multiples of points, each point in it once. */
+class Combination {
+  readonly #terms = new Map<string, Term>();
+
+  get isEmpty(): boolean {
+    return this.#terms.size === 0;
+  }
+
+  add(scalar: Scalar, point: Point): void {
+    const key = binaryString(point.bytes);
+    const before = this.#terms.get(key);
+    this.#terms.set(key, { scalar: before ? group.addScalars(before.scalar, scalar) : scalar, point });
+  }
+
+  terms(): readonly Term[] {
+    return [...this.#terms.values()];
+  }
+}
+
+function randomWeight(): Scalar {
+  const scalar = new Uint8Array(SCALAR_BYTES);
+  scalar.set(draw(systemRng, WEIGHT_BYTES), SCALAR_BYTES - WEIGHT_BYTES);
+  return scalar;
+}
