@@ -23,7 +23,9 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 /** One character for each byte: something to compare and look up by. */
 export function binaryString(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }
 
 /** Overwrites what was secret. */

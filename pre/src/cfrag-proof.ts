@@ -1,6 +1,6 @@
 import { binaryString } from './bytes.ts';
 import { group, hashToScalar, ONE, SCALAR_BYTES, U } from './curve.ts';
-import type { Point, Scalar, Term } from './group.ts';
+import type { Point, Scalar } from './group.ts';
 import { draw, systemRng } from './rng.ts';
 import { UMBRAL } from './tags.ts';
 
@@ -30,7 +30,13 @@ export function challenge({ e, e1, e2, v, v1, v2, u1, u2 }: Omit<CfragProof, 'z'
  * 1998, small exponents): if one does not hold, the sum does with probability 2^-128.
  */
 export function proofsHold(proofs: readonly CfragProof[]): boolean {
-  const sum = new Combination();
+  const sum = new Map<Point, Scalar>();
+  const add = (scalar: Scalar, point: Point) => {
+    const before = sum.get(point);
+    sum.set(point, before ? group.addScalars(before, scalar) : scalar);
+  };
+  const commitments = new Map<string, Point>();
+  const weights = randomWeights(3 * proofs.length);
   for (const proof of proofs) {
     const { e, v, e1, v1, u1, e2, v2, u2, z } = proof;
     const h = challenge(proof);
@@ -38,38 +44,32 @@ export function proofsHold(proofs: readonly CfragProof[]): boolean {
     for (const [base, first, second] of [
       [e, e1, e2],
       [v, v1, v2],
-      [U, u1, u2],
+      // All that a proxy makes with one key fragment has the same U1, and all have the same u: one multiple of each.
+      [U, interned(commitments, u1), u2],
     ] as const) {
-      const weight = sum.isEmpty ? ONE : randomWeight();
-      sum.add(weight, second);
-      sum.add(group.multiplyScalars(weight, h), first);
-      sum.add(group.multiplyScalars(weight, minusZ), base);
+      const weight = weights.next().value;
+      add(weight, second);
+      add(group.multiplyScalars(weight, h), first);
+      add(group.multiplyScalars(weight, minusZ), base);
     }
   }
-  return group.vanishes(sum.terms());
+  return group.vanishes(Array.from(sum, ([point, scalar]) => ({ scalar, point })));
 }
 
-/** A sum of multiples of points, each point in it once. */
-class Combination {
-  readonly #terms = new Map<string, Term>();
-
-  get isEmpty(): boolean {
-    return this.#terms.size === 0;
-  }
-
-  add(scalar: Scalar, point: Point): void {
-    const key = binaryString(point.bytes);
-    const before = this.#terms.get(key);
-    this.#terms.set(key, { scalar: before ? group.addScalars(before.scalar, scalar) : scalar, point });
-  }
-
-  terms(): readonly Term[] {
-    return [...this.#terms.values()];
-  }
+function interned(points: Map<string, Point>, point: Point): Point {
+  const key = binaryString(point.bytes);
+  const known = points.get(key) ?? point;
+  points.set(key, known);
+  return known;
 }
 
-function randomWeight(): Scalar {
-  const scalar = new Uint8Array(SCALAR_BYTES);
-  scalar.set(draw(systemRng, WEIGHT_BYTES), SCALAR_BYTES - WEIGHT_BYTES);
-  return scalar;
+/** One, and then random numbers of 128 bits. */
+function* randomWeights(count: number): Generator<Scalar, never> {
+  yield ONE;
+  const bytes = draw(systemRng, count * WEIGHT_BYTES);
+  for (let at = 0; ; at += WEIGHT_BYTES) {
+    const scalar = new Uint8Array(SCALAR_BYTES);
+    scalar.set(bytes.subarray(at, at + WEIGHT_BYTES), SCALAR_BYTES - WEIGHT_BYTES);
+    yield scalar;
+  }
 }

@@ -2,6 +2,7 @@ import { sha256 } from '#native';
 import { integer, utf8 } from './bytes.ts';
 import type { Group, Point, Scalar } from './group.ts';
 import { nobleGroup } from './group-noble.ts';
+import { wasmGroup } from './group-wasm.ts';
 import type { PreErrorCode } from './pre-error.ts';
 import { PreError } from './pre-error.ts';
 import type { Rng } from './rng.ts';
@@ -13,7 +14,7 @@ export const SCALAR_BYTES = 32;
 
 const WIDE_SCALAR_BYTES = 48;
 
-export const group: Group = nobleGroup;
+export const group: Group = wasmGroup() ?? nobleGroup;
 
 export const G: Point = group.generator;
 /** Umbral's second generator: hash_to_curve("POINT_U") with DST "PARAMETERS" (RFC 9380, secp256k1_XMD:SHA-256_SSWU_RO_). */

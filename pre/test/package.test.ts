@@ -50,7 +50,7 @@ describe('the tarball that would be published, in a project that knows nothing o
     ) as Record<'exports' | 'imports' | 'dependencies', object>;
     const paths = JSON.stringify([exports, imports]).match(/\.\/[^"]+/g) ?? [];
     expect(paths.length).toBeGreaterThanOrEqual(4);
-    for (const path of paths) expect(path).toMatch(/^\.\/esm\/[\w-]+(\.js|\.d\.ts)$/);
+    for (const path of paths) expect(path).toMatch(/^\.\/esm\/[\w/-]+(\.js|\.d\.ts)$/);
     for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
     for (const field of ['private', 'scripts', 'devDependencies']) expect(manifest).not.toHaveProperty(field);
   });
