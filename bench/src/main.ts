@@ -1,5 +1,8 @@
 /** `pnpm bench NAME`: runs one benchmark; the benchmark reads its own options. */
-const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = { query: () => import('./query.ts') };
+const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
+  query: () => import('./query.ts'),
+  sealed: () => import('./sealed.ts'),
+};
 
 if (process.argv[2] === '--') process.argv.splice(2, 1);
 const [name = ''] = process.argv.splice(2, 1);
