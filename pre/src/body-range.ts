@@ -38,7 +38,7 @@ export async function* openBodyRange(
   contentKey: Uint8Array,
   read: ReadAt,
   sealedSize: number,
-  range: ByteRange,
+  { start, end }: ByteRange,
   { readsAtOnce = DEFAULT_READS_AT_ONCE }: OpenBodyRangeOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (!Number.isInteger(readsAtOnce) || readsAtOnce < 1 || readsAtOnce > MAX_READS_AT_ONCE)
@@ -52,18 +52,16 @@ export async function* openBodyRange(
     const { chunks, lastChunkSize } = chunksOf(sealedSize, chunkSize);
     const last = chunks - 1;
     const plainSize = last * chunkSize + lastChunkSize;
+    const range = { start, end };
     const partOf = (index: number, chunk: Uint8Array) =>
-      chunk.subarray(Math.max(0, range.start - index * chunkSize), Math.max(0, range.end - index * chunkSize));
+      chunk.subarray(Math.max(0, start - index * chunkSize), Math.max(0, end - index * chunkSize));
     const fetch = async (index: number) => {
       const length = (index === last ? lastChunkSize : chunkSize) + TAG_BYTES;
       return { index, sealed: await readExactly(read, chunkOffset(index, chunkSize), length, stop.signal) };
     };
     let lastChunk: Uint8Array = new Uint8Array();
-    for await (const { index, sealed } of inOrder(
-      chunksToRead(range, last, plainSize, chunkSize),
-      readsAtOnce,
-      fetch,
-    )) {
+    const wanted = chunksToRead(range, last, plainSize, chunkSize);
+    for await (const { index, sealed } of inOrder(wanted, readsAtOnce, fetch)) {
       const chunk = openChunk(body, index, index === last, sealed);
       if (index < last) {
         yield partOf(index, chunk);

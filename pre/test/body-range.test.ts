@@ -91,3 +91,13 @@ describe('reading a range from a remote store', () => {
     expect(await asyncOutcome(act)).toBe('ARGUMENT_INVALID');
   });
 });
+
+test('ranges of one body open at the same time, and join to the whole', async () => {
+  const read: ReadAt = async (offset, length) => sealed.subarray(offset, offset + length);
+  const edges = [0, 1, CHUNK, 5 * CHUNK + 7, 20 * CHUNK, plaintext.length];
+  const parts = edges.slice(1).map((end, at) => {
+    const range = { start: edges[at] ?? 0, end };
+    return collect(openBodyRange(contentKey, read, sealed.length, range));
+  });
+  expect(Buffer.from(plaintext).equals(Buffer.concat(await Promise.all(parts)))).toBe(true);
+});
