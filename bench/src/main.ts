@@ -2,6 +2,7 @@
 const BENCHMARKS: Readonly<Record<string, () => Promise<unknown>>> = {
   pre: () => import('./pre.ts'),
   query: () => import('./query.ts'),
+  sealed: () => import('./sealed.ts'),
 };
 
 if (process.argv[2] === '--') process.argv.splice(2, 1);

@@ -103,6 +103,11 @@ export function chunksOf(sealedSize: number, chunkSize: number): { chunks: numbe
   return { chunks, lastChunkSize };
 }
 
+/** Where chunk `index` stands in a sealed body. */
+export function chunkOffset(index: number, chunkSize: number): number {
+  return BODY_HEADER_BYTES + index * (chunkSize + TAG_BYTES);
+}
+
 function bodyKey(contentKey: Uint8Array, start: Uint8Array, salt: Uint8Array) {
   const own = exactly(contentKey, CONTENT_KEY_BYTES, 'ARGUMENT_INVALID', 'a content key');
   const okm = derive(own, tagged(YILIAN.body, start), KEY_BYTES + COMMITMENT_BYTES, salt);

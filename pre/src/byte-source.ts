@@ -19,16 +19,20 @@ export class ByteSource {
     return this.#pulled;
   }
 
-  /** Fills `target` from the front and tells how far; short only at the end of the stream. */
-  async fill(target: Uint8Array): Promise<number> {
+  /**
+   * The next `room.length` bytes, fewer only at the end of the stream. They are a view of the piece when it holds more than
+   * them, and are copied into `room` otherwise: a source may use its buffer again once it is asked for more.
+   */
+  async block(room: Uint8Array): Promise<Uint8Array> {
     let filled = 0;
-    while (filled < target.length && !(await this.atEnd())) {
-      const part = this.#piece.subarray(0, target.length - filled);
-      target.set(part, filled);
+    while (filled < room.length) {
+      if (this.#piece.length === 0 && (await this.atEnd())) break;
+      if (filled === 0 && this.#piece.length > room.length) return this.#take(room.length);
+      const part = this.#take(room.length - filled);
+      room.set(part, filled);
       filled += part.length;
-      this.#piece = this.#piece.subarray(part.length);
     }
-    return filled;
+    return room.subarray(0, filled);
   }
 
   /** Whether no byte is left; may pull the next piece to find out. */
@@ -52,5 +56,11 @@ export class ByteSource {
     if (this.#ended) return;
     this.#ended = true;
     await this.#pieces.return?.();
+  }
+
+  #take(length: number): Uint8Array {
+    const part = this.#piece.subarray(0, length);
+    this.#piece = this.#piece.subarray(part.length);
+    return part;
   }
 }

@@ -1,9 +1,12 @@
 export { sha256 } from '#native';
 export type { CfragBinding } from './binding.ts';
 export { bindingMessage, MAX_BINDING_ITEMS } from './binding.ts';
-export type { ByteRange, OpenBodyOptions, ReadAt, SealBodyOptions } from './body.ts';
-export { openBody, openBodyRange, sealBody } from './body.ts';
+export type { OpenBodyOptions, SealBodyOptions } from './body.ts';
+export { openBody, sealBody } from './body.ts';
 export { BODY_HEADER_BYTES, DEFAULT_CHUNK_BYTES, plainSize, sealedSize } from './body-layout.ts';
+export type { ByteRange, OpenBodyRangeOptions, ReadAt } from './body-range.ts';
+export { openBodyRange } from './body-range.ts';
+export { resumeBody } from './body-resume.ts';
 export type { ByteIterable } from './byte-source.ts';
 export { CAPSULE_BYTES, Capsule, decapsulateOriginal, encapsulate } from './capsule.ts';
 export type { CapsuleFragKeys } from './cfrag.ts';

@@ -15,6 +15,17 @@ export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaint
   return chacha20poly1305(key, nonce, aad).encrypt(plaintext);
 }
 
+/** What `seal` gives, in two parts. */
+export function sealApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): { ciphertext: Uint8Array; tag: Uint8Array } {
+  const sealed = seal(key, nonce, aad, plaintext);
+  return { ciphertext: sealed.subarray(0, plaintext.length), tag: sealed.subarray(plaintext.length) };
+}
+
 /** The plaintext, or nothing when the tag does not hold. */
 export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined;

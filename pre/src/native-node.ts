@@ -12,13 +12,25 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** ChaCha20-Poly1305 (RFC 8439): ciphertext, then the 16-byte tag. */
 export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const { ciphertext, tag } = sealApart(key, nonce, aad, plaintext);
+  const sealed = new Uint8Array(ciphertext.length + TAG_BYTES);
+  sealed.set(ciphertext);
+  sealed.set(tag, ciphertext.length);
+  return sealed;
+}
+
+/** What `seal` gives, in two parts. */
+export function sealApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): { ciphertext: Uint8Array; tag: Uint8Array } {
   const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad, { plaintextLength: plaintext.length });
-  const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
-  sealed.set(cipher.update(plaintext));
+  const ciphertext = bytesOf(cipher.update(plaintext));
   cipher.final();
-  sealed.set(cipher.getAuthTag(), plaintext.length);
-  return sealed;
+  return { ciphertext, tag: bytesOf(cipher.getAuthTag()) };
 }
 
 /** The plaintext, or nothing when the tag does not hold. */
@@ -35,5 +47,10 @@ export function open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed
     plaintext.fill(0);
     return undefined;
   }
-  return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength);
+  return bytesOf(plaintext);
+}
+
+/** The same bytes without Buffer's own methods. */
+function bytesOf(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

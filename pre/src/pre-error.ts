@@ -17,6 +17,7 @@ export type PreErrorCode =
   | 'RANGE_INVALID'
   | 'SEALED_INVALID'
   | 'SIGNATURE_INVALID'
+  | 'SOURCE_CHANGED'
   | 'SUITE_UNSUPPORTED'
   | 'THRESHOLD';
 

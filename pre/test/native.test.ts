@@ -23,6 +23,10 @@ describe('the native and the portable primitives', () => {
     const property = fc.property(bytes(32), bytes(12), anyBytes, anyBytes, (key, nonce, aad, plaintext) => {
       const sealed = node.seal(key, nonce, aad, plaintext);
       expect(sealed).toEqual(noble.seal(key, nonce, aad, plaintext));
+      for (const { sealApart } of [node, noble]) {
+        const { ciphertext, tag } = sealApart(key, nonce, aad, plaintext);
+        expect([ciphertext, tag]).toEqual([sealed.slice(0, plaintext.length), sealed.slice(plaintext.length)]);
+      }
       expect(node.open(key, nonce, aad, sealed)).toEqual(plaintext);
       expect(noble.open(key, nonce, aad, sealed)).toEqual(plaintext);
     });
