@@ -1,17 +1,31 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Suites that run a whole federation as processes, minutes each. */
-const FEDERATION = /\/(campaign|deploy)\/test\/(attackers|backup|demonstration|federation|kubo)\.test\.ts$/;
-/** Suites that run Fabric networks: so many processes that whatever runs beside them would starve. */
+/** Suites that run Fabric networks: so many processes that what is not made for it would starve beside them. */
 const FABRIC = ['fabric/test/*.test.ts', 'deploy/test/{backup-fabric,containers,fabric,growth,hosts}.test.ts'];
+/** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
+const LONG = [
+  'deploy/test/federation',
+  'campaign/test/federation',
+  'deploy/test/backup',
+  'deploy/test/kubo',
+  'deploy/test/demonstration',
+  'campaign/test/attackers',
+  'deploy/test/growth',
+  'deploy/test/backup-fabric',
+  'deploy/test/fabric',
+  'deploy/test/hosts',
+  'fabric/test/growth',
+  'deploy/test/containers',
+];
 
-/** Longest first, so that no worker is left alone with one at the end. */
-class FederationsFirst extends BaseSequencer {
+class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isFederation = ({ moduleId }: TestSpecification) => FEDERATION.test(moduleId);
-    return [...sorted.filter(isFederation), ...sorted.filter((file) => !isFederation(file))];
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return at < 0 ? LONG.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
   }
 }
 
@@ -26,7 +40,7 @@ const common = {
 export default defineConfig({
   test: {
     pool: 'forks',
-    sequence: { sequencer: FederationsFirst },
+    sequence: { sequencer: LongestFirst },
     teardownTimeout: 10_000,
     allowOnly: false,
     passWithNoTests: false,
@@ -43,7 +57,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 2, sequence: { groupOrder: 1 } } },
     ],
   },
 });

@@ -11,6 +11,7 @@ import {
   hasJoined,
   installPackage,
   lifecycle,
+  type OrdererAccess,
   orderingFlags,
 } from './lifecycle.ts';
 import { type ChaincodePlan, versionOf } from './plan.ts';
@@ -63,24 +64,19 @@ export async function definitionSteps(
   const terms = flags({ channelID: channel, name, version, sequence: `${sequence}`, 'signature-policy': endorsement });
   const definition = `${name} ${version} as sequence ${sequence}`;
 
-  const approve = async (mspId: string): Promise<void> => {
-    const organisation = site.organisation(mspId);
-    for (const each of site.administrators(organisation))
-      await installPackage(each, site.packageFile(planned), planned.id, signal);
-    const { access } = await site.consenter(signal);
+  const approve = async (mspId: string, access: OrdererAccess): Promise<void> => {
+    for (const each of site.administrators(site.organisation(mspId)))
+      await installPackage(each, site.packageFile(planned), signal);
     const args = ['approveformyorg', '--package-id', planned.id, ...terms, ...orderingFlags(access)];
     await lifecycle(site.administrator(mspId), args, signal);
   };
   const agreed = isCommitted ? members : await agreedTo(reader, terms, signal);
   const approvals = await Promise.all(
     approving.map(async (mspId) => {
-      const approval = await asked(
-        approvalOf(site.administrator(mspId), channel, name, sequence, signal),
-        options,
-        undefined,
-      );
-      const done = approval === planned.id && agreed.includes(mspId);
-      return done ? [] : [{ what: `${mspId} installs and approves ${definition}`, mspId }];
+      const approval =
+        agreed.includes(mspId) &&
+        (await asked(approvalOf(site.administrator(mspId), channel, name, sequence, signal), options, undefined));
+      return approval === planned.id ? [] : [{ what: `${mspId} installs and approves ${definition}`, mspId }];
     }),
   );
   const toApprove = approvals.flat();
@@ -89,7 +85,8 @@ export async function definitionSteps(
     steps.push({
       what: toApprove.map(({ what }) => what).join('; '),
       run: async () => {
-        await Promise.all(toApprove.map(({ mspId }) => approve(mspId)));
+        const { access } = await site.consenter(signal);
+        await Promise.all(toApprove.map(({ mspId }) => approve(mspId, access)));
       },
     });
   if (isCommitted) return steps;

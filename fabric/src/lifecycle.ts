@@ -120,15 +120,8 @@ export async function joinPeer(admin: Administrator, genesis: string, signal?: A
 }
 
 /** Installs a package at one peer; one that is there stays. @throws FabricError FABRIC_COMMAND */
-export async function installPackage(
-  admin: Administrator,
-  file: string,
-  packageId: string,
-  signal?: AbortSignal,
-): Promise<void> {
-  const installed = await lifecycle(admin, ['queryinstalled', '--output', 'json'], signal);
-  if (installed.includes(packageId)) return;
-  await lifecycle(admin, ['install', file], signal);
+export async function installPackage(admin: Administrator, file: string, signal?: AbortSignal): Promise<void> {
+  await unless(/already successfully installed/, lifecycle(admin, ['install', file], signal));
 }
 
 /** The package for which an organisation has approved a definition. @throws FabricError FABRIC_COMMAND */

@@ -15,7 +15,7 @@ import { FabricError } from './errors.ts';
 import { everywhere } from './everywhere.ts';
 import { readIfThere, write } from './files.ts';
 import { makeGenesis, requireGenesis } from './genesis.ts';
-import { installPackage, joinOrderer, joinPeer } from './lifecycle.ts';
+import { joinOrderer, joinPeer } from './lifecycle.ts';
 import { admit, dismiss } from './membership.ts';
 import { serverNameOf } from './msp.ts';
 import { writeOrderers, writeOrganisations, writePeers } from './node-files.ts';
@@ -151,12 +151,7 @@ export class FabricNetwork {
     );
     await Promise.all(
       held.flatMap((organisation) =>
-        this.#site.administrators(organisation).map(async (administrator) => {
-          await joinPeer(administrator, genesis, signal);
-          if (organisation.contracts === undefined) return;
-          for (const each of this.#site.packages)
-            await installPackage(administrator, this.#site.packageFile(each), each.id, signal);
-        }),
+        this.#site.administrators(organisation).map((administrator) => joinPeer(administrator, genesis, signal)),
       ),
     );
     const [endorsing] = held.filter(({ contracts }) => contracts !== undefined);

@@ -40,7 +40,7 @@ export async function joinFromSnapshot(
         signal,
       });
       if (site.organisation(mspId).contracts !== undefined)
-        for (const each of site.packages) await installPackage(joining, site.packageFile(each), each.id, signal);
+        for (const each of site.packages) await installPackage(joining, site.packageFile(each), signal);
       await everywhere(site, [mspId], signal);
     },
   };
