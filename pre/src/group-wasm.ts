@@ -36,7 +36,7 @@ interface Constant {
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly capacity: Constant;
-  readonly combs: Constant;
+  readonly preparedCapacity: Constant;
   readonly scalars: Constant;
   readonly points: Constant;
   readonly terms: Constant;
@@ -50,7 +50,7 @@ export interface Kernel {
   writeResults(count: number): number;
   tablesForSecret(count: number): void;
   tablesForPublic(count: number): void;
-  buildComb(index: number): void;
+  prepare(index: number): void;
   sumSecret(result: number, first: number, count: number): void;
   sumPublic(result: number, first: number, count: number): void;
   nonZero(): void;
@@ -65,7 +65,7 @@ export interface Kernel {
   wipeScalars(): void;
 }
 
-/** A place for the comb of a point that is multiplied often, about 25 kB. */
+/** A place for the tables of a point that is multiplied often, about 32 kB. */
 interface Slot {
   readonly index: number;
   readonly point: Point;
@@ -203,7 +203,7 @@ export class KernelGroup implements Group {
 
   sign(hash: Uint8Array, secret: Scalar, entropy: Uint8Array): Uint8Array {
     const reduced = this.addScalars(hash, ZERO);
-    this.#comb(this.generator);
+    this.#preparedIndex(this.generator);
     try {
       for (const nonce of nonces(secret, reduced, entropy)) {
         this.#writeScalar(0, nonce);
@@ -221,7 +221,7 @@ export class KernelGroup implements Group {
 
   verify(hash: Uint8Array, signature: Uint8Array, key: Point): boolean {
     if (signature.length !== SIGNATURE_BYTES) return false;
-    this.#comb(this.generator);
+    this.#preparedIndex(this.generator);
     const terms = [
       { scalar: signature.subarray(0, SCALAR_BYTES), point: this.generator },
       { scalar: signature.subarray(SCALAR_BYTES), point: key },
@@ -234,14 +234,14 @@ export class KernelGroup implements Group {
 
   /** Has the terms, and tables for their points, in place while `work` runs, and nothing of them afterwards. */
   #withTables<T>(terms: readonly Term[], build: 'tablesForSecret' | 'tablesForPublic', work: () => T): T {
-    // Combs are built before anything else is written: building one takes the place of the tables.
-    const combs = terms.map(({ point }) => this.#comb(point));
+    // Points are prepared before anything else is written: that takes the place of the odd tables.
+    const slots = terms.map(({ point }) => this.#preparedIndex(point));
     const tables: Point[] = [];
     try {
       for (const [at, { scalar, point }] of terms.entries()) {
         this.#writeScalar(at, scalar);
-        const comb = combs[at];
-        this.#terms[at] = comb === undefined ? this.#table(tables, point) : -1 - comb;
+        const index = slots[at];
+        this.#terms[at] = index === undefined ? this.#table(tables, point) : -1 - index;
       }
       if (tables.length > 0) this.#kernel[build](tables.length);
       return work();
@@ -258,16 +258,16 @@ export class KernelGroup implements Group {
     return tables.push(point) - 1;
   }
 
-  /** The index of the point's comb, if it has one. */
-  #comb(point: Point): number | undefined {
+  /** The index of the point's tables, if it is prepared; they are built when they are first needed. */
+  #preparedIndex(point: Point): number | undefined {
     const slot = this.#prepared.get(point);
     if (slot === undefined || this.#slots[slot.index] !== slot) return undefined;
     this.#uses += 1;
     slot.lastUse = this.#uses;
     if (!slot.built) {
       this.#writePoint(0, point);
-      this.#kernel.buildComb(slot.index);
-      // A comb is built where all the odd tables lie: what is left there is public, but the next wipe may be shorter.
+      this.#kernel.prepare(slot.index);
+      // This worked where all the odd tables lie: what is left there is public, but the next wipe may be shorter.
       this.#kernel.wipe(this.#capacity);
       slot.built = true;
     }
@@ -277,7 +277,7 @@ export class KernelGroup implements Group {
   /** The next free slot, or that which was not used for the longest time. */
   #claimSlot(point: Point): Slot {
     let index = this.#slots.length;
-    if (index === this.#kernel.combs.value) {
+    if (index === this.#kernel.preparedCapacity.value) {
       const [, , ...others] = this.#slots;
       index = others.reduce((oldest, slot) => (slot.lastUse < oldest.lastUse ? slot : oldest)).index;
     }

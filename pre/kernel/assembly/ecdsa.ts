@@ -1,10 +1,11 @@
 import { isIdentity, normalizeAll } from './affine';
 import * as field from './field';
 import { AFFINE, FIELD, POINTS, RESULTS, SCALARS, ECDSA_TEMPORARIES as T, TERMS } from './layout';
-import { sumPublic, sumSecret } from './multiplication';
+import { sumPublic } from './public-sum';
 import * as scalar from './scalar';
+import { sumSecret } from './secret-sum';
 
-/** ECDSA over secp256k1 (FIPS 186-5), s always at most (n - 1)/2. The comb of the generator is the first. */
+/** ECDSA over secp256k1 (FIPS 186-5), s always at most (n - 1)/2. The generator is the first prepared point. */
 
 const GENERATOR: i32 = -1;
 const R: usize = T;

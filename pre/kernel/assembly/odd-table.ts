@@ -1,4 +1,4 @@
-import { carry, copy, invertAll, multiply, scale, square, subtract } from './field';
+import { carry, copy, invert, invertAll, multiply, scale, square, subtract } from './field';
 import { AFFINE, BATCH, ENDOMORPHIC, FIELD, ODD, ODD_TABLE, TABLE_TEMPORARIES as T } from './layout';
 
 /**
@@ -29,6 +29,13 @@ export function buildAll(count: usize, entries: usize): void {
     copy(Z, BATCH + i * FIELD);
     unchain(ODD + i * ODD_TABLE, entries);
   }
+}
+
+/** Builds one table, which finds its affine point in its first entry. */
+export function build(table: usize, entries: usize): void {
+  chain(table, entries);
+  invert(Z, Z);
+  unchain(table, entries);
 }
 
 /** Each entry gets X and Y at its own Z, and the factor by which its Z exceeds that of the entry before. */
