@@ -2,7 +2,6 @@ import { equal } from './bytes.ts';
 import type { Group, Scalar, Term } from './group.ts';
 import { Point } from './group.ts';
 import { KERNEL_BASE64 } from './kernel-binary.ts';
-import { nonces } from './nonce.ts';
 
 const POINT_BYTES = 33;
 const AFFINE_BYTES = 64;
@@ -15,7 +14,6 @@ const GENERATOR = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f
 /** SPEC.md §2.1. */
 const U = '03079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd';
 
-const ZERO: Scalar = new Uint8Array(SCALAR_BYTES);
 const ONE: Scalar = new Uint8Array(SCALAR_BYTES).fill(1, SCALAR_BYTES - 1);
 
 const SECRET = 'tablesForSecret';
@@ -59,7 +57,7 @@ export interface Kernel {
   multiplyScalars(): void;
   negate(): void;
   invert(): void;
-  sign(): number;
+  sign(): void;
   verify(): number;
   wipe(tables: number): void;
   wipeScalars(): void;
@@ -202,18 +200,11 @@ export class KernelGroup implements Group {
   }
 
   sign(hash: Uint8Array, secret: Scalar, entropy: Uint8Array): Uint8Array {
-    const reduced = this.addScalars(hash, ZERO);
     this.#preparedIndex(this.generator);
     try {
-      for (const nonce of nonces(secret, reduced, entropy)) {
-        this.#writeScalar(0, nonce);
-        nonce.fill(0);
-        if (this.#kernel.isNonZero() === 0) continue;
-        this.#writeScalar(1, secret);
-        this.#writeScalar(2, hash);
-        if (this.#kernel.sign() !== 0) return this.#memory.slice(this.#points, this.#points + SIGNATURE_BYTES);
-      }
-      throw new RangeError('no nonce serves');
+      for (const [at, bytes] of [secret, hash, entropy].entries()) this.#writeScalar(at, bytes);
+      this.#kernel.sign();
+      return this.#memory.slice(this.#points, this.#points + SIGNATURE_BYTES);
     } finally {
       this.#kernel.wipe(0);
     }

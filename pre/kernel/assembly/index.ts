@@ -43,6 +43,7 @@ export {
   write as fieldWrite,
 } from './field';
 export { CAPACITY as capacity, PREPARED_CAPACITY as preparedCapacity } from './layout';
+export { begin as nonceBegin, next as nonceNext, reject as nonceReject } from './nonce';
 export { addPublic as pointAddPublic, addSecret as pointAddSecret, double as pointDouble } from './point';
 export const scalars: usize = SCALARS;
 export const points: usize = POINTS;

@@ -33,8 +33,10 @@ export const ARITHMETIC_TEMPORARIES: usize = CODING_TEMPORARIES + 3 * FIELD;
 export const POINTS: usize = ARITHMETIC_TEMPORARIES + 2 * FIELD;
 /** The point each term multiplies, an i32: index of an odd table, or -1 - index of a prepared point. */
 export const TERMS: usize = POINTS + CAPACITY * 64;
+export const HASH_TEMPORARIES: usize = TERMS + CAPACITY * 4;
+export const NONCE_TEMPORARIES: usize = HASH_TEMPORARIES + 256 + 32 + 64;
 /** What a multiplication reads the digits of a scalar from, for each term two halves. */
-export const DIGITS: usize = TERMS + CAPACITY * 4;
+export const DIGITS: usize = NONCE_TEMPORARIES + 32 + 192 + 32;
 export const DIGITS_HALF: usize = 136;
 export const DIGITS_TERM: usize = 2 * DIGITS_HALF;
 export const RESULTS: usize = DIGITS + CAPACITY * DIGITS_TERM;
