@@ -61,7 +61,6 @@ function chain(table: usize, entries: usize): void {
   multiply(Y2, A, C);
   subtract(Y2, Y2, y);
   carry(Y2, Y2);
-  carry(Z, Z);
   for (let i: usize = 1; i < entries; i++) {
     const nextX = x + ENDOMORPHIC;
     const nextY = y + ENDOMORPHIC;

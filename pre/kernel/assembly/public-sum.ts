@@ -94,16 +94,15 @@ function recode(digits: usize, k: usize, width: i32): void {
   nonAdjacent(second, center(second), width);
 }
 
-/** Takes off the 2^128 that `split` added: leaves the size, and returns the sign as a mask. */
+/** Takes off the 2^128 that `split` added: leaves the size, which is below 2^128, and returns the sign as a mask. */
 function center(half: usize): i32 {
   const low = load<u64>(half);
   const high = load<u64>(half, 8);
-  const top = load<u64>(half, 16);
+  const isNegative = load<u64>(half, 16) === 0;
   store<u64>(half, 0, 16);
-  if (top !== 0) return 0;
+  if (!isNegative) return 0;
   store<u64>(half, 0 - low);
   store<u64>(half, ~high + (low === 0 ? 1 : 0), 8);
-  store<u64>(half, low === 0 && high === 0 ? 1 : 0, 16);
   return -1;
 }
 
