@@ -146,7 +146,7 @@ export class KernelGroup implements Group {
   }
 
   prepare(point: Point): void {
-    if (this.#prepared.has(point)) return;
+    if (this.#slotOf(point) !== undefined) return;
     const same = this.#slots.find((slot) => equal(slot.point.bytes, point.bytes));
     this.#prepared.set(point, same ?? this.#claimSlot(point));
   }
@@ -212,7 +212,6 @@ export class KernelGroup implements Group {
 
   verify(hash: Uint8Array, signature: Uint8Array, key: Point): boolean {
     if (signature.length !== SIGNATURE_BYTES) return false;
-    this.#preparedIndex(this.generator);
     const terms = [
       { scalar: signature.subarray(0, SCALAR_BYTES), point: this.generator },
       { scalar: signature.subarray(SCALAR_BYTES), point: key },
@@ -251,8 +250,8 @@ export class KernelGroup implements Group {
 
   /** The index of the point's tables, if it is prepared; they are built when they are first needed. */
   #preparedIndex(point: Point): number | undefined {
-    const slot = this.#prepared.get(point);
-    if (slot === undefined || this.#slots[slot.index] !== slot) return undefined;
+    const slot = this.#slotOf(point);
+    if (slot === undefined) return undefined;
     this.#uses += 1;
     slot.lastUse = this.#uses;
     if (!slot.built) {
@@ -263,6 +262,12 @@ export class KernelGroup implements Group {
       slot.built = true;
     }
     return slot.index;
+  }
+
+  /** The point's place, unless another point has taken it since. */
+  #slotOf(point: Point): Slot | undefined {
+    const slot = this.#prepared.get(point);
+    return slot !== undefined && this.#slots[slot.index] === slot ? slot : undefined;
   }
 
   /** The next free slot, or that which was not used for the longest time. */

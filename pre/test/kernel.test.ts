@@ -125,6 +125,29 @@ describe('prepared points', () => {
   });
 });
 
+test('a point that lost its place to others can be prepared again', () => {
+  const inner = instantiateKernel()!;
+  const built = vi.fn(inner.prepare);
+  const counting = new KernelGroup({ ...inner, prepare: built });
+  const [first, ...others] = counting.multiply(
+    Array.from({ length: 16 }, (_, at) => ({ scalar: bytesOf(BigInt(at + 2)), point: counting.generator })),
+  ) as [Point, ...Point[]];
+  const use = (point: Point) => counting.multiply([{ scalar: bytesOf(5n), point }]);
+  built.mockClear();
+  for (const point of [first, first]) {
+    counting.prepare(point);
+    use(point);
+  }
+  expect(built).toHaveBeenCalledTimes(1);
+  for (const point of others) counting.prepare(point);
+  use(first);
+  expect(built).toHaveBeenCalledTimes(1);
+  counting.prepare(first);
+  const [product] = use(first);
+  expect(built).toHaveBeenCalledTimes(2);
+  expect(product!.bytes).toEqual(secp256k1.Point.BASE.multiply(10n).toBytes());
+});
+
 describe('a point is refused', () => {
   const x = group.generator.bytes.subarray(1);
 
