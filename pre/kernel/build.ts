@@ -16,8 +16,8 @@ const OPTIONS = [
   '-O3',
   '--enable=simd',
   '--memoryBase=1024',
-  '--initialMemory=9',
-  '--maximumMemory=9',
+  '--initialMemory=10',
+  '--maximumMemory=10',
 ];
 
 /** @throws with the compiler's report */

@@ -2,7 +2,6 @@ import { equal } from './bytes.ts';
 import type { Group, Scalar, Term } from './group.ts';
 import { Point } from './group.ts';
 import { KERNEL_BASE64 } from './kernel-binary.ts';
-import { nonces } from './nonce.ts';
 
 const POINT_BYTES = 33;
 const AFFINE_BYTES = 64;
@@ -15,7 +14,6 @@ const GENERATOR = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f
 /** SPEC.md §2.1. */
 const U = '03079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd';
 
-const ZERO: Scalar = new Uint8Array(SCALAR_BYTES);
 const ONE: Scalar = new Uint8Array(SCALAR_BYTES).fill(1, SCALAR_BYTES - 1);
 
 const SECRET = 'tablesForSecret';
@@ -36,7 +34,7 @@ interface Constant {
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly capacity: Constant;
-  readonly combs: Constant;
+  readonly preparedCapacity: Constant;
   readonly scalars: Constant;
   readonly points: Constant;
   readonly terms: Constant;
@@ -50,7 +48,7 @@ export interface Kernel {
   writeResults(count: number): number;
   tablesForSecret(count: number): void;
   tablesForPublic(count: number): void;
-  buildComb(index: number): void;
+  prepare(index: number): void;
   sumSecret(result: number, first: number, count: number): void;
   sumPublic(result: number, first: number, count: number): void;
   nonZero(): void;
@@ -59,13 +57,13 @@ export interface Kernel {
   multiplyScalars(): void;
   negate(): void;
   invert(): void;
-  sign(): number;
+  sign(): void;
   verify(): number;
   wipe(tables: number): void;
   wipeScalars(): void;
 }
 
-/** A place for the comb of a point that is multiplied often, about 25 kB. */
+/** A place for the tables of a point that is multiplied often, about 32 kB. */
 interface Slot {
   readonly index: number;
   readonly point: Point;
@@ -148,7 +146,7 @@ export class KernelGroup implements Group {
   }
 
   prepare(point: Point): void {
-    if (this.#prepared.has(point)) return;
+    if (this.#slotOf(point) !== undefined) return;
     const same = this.#slots.find((slot) => equal(slot.point.bytes, point.bytes));
     this.#prepared.set(point, same ?? this.#claimSlot(point));
   }
@@ -202,18 +200,11 @@ export class KernelGroup implements Group {
   }
 
   sign(hash: Uint8Array, secret: Scalar, entropy: Uint8Array): Uint8Array {
-    const reduced = this.addScalars(hash, ZERO);
-    this.#comb(this.generator);
+    this.#preparedIndex(this.generator);
     try {
-      for (const nonce of nonces(secret, reduced, entropy)) {
-        this.#writeScalar(0, nonce);
-        nonce.fill(0);
-        if (this.#kernel.isNonZero() === 0) continue;
-        this.#writeScalar(1, secret);
-        this.#writeScalar(2, hash);
-        if (this.#kernel.sign() !== 0) return this.#memory.slice(this.#points, this.#points + SIGNATURE_BYTES);
-      }
-      throw new RangeError('no nonce serves');
+      for (const [at, bytes] of [secret, hash, entropy].entries()) this.#writeScalar(at, bytes);
+      this.#kernel.sign();
+      return this.#memory.slice(this.#points, this.#points + SIGNATURE_BYTES);
     } finally {
       this.#kernel.wipe(0);
     }
@@ -221,7 +212,6 @@ export class KernelGroup implements Group {
 
   verify(hash: Uint8Array, signature: Uint8Array, key: Point): boolean {
     if (signature.length !== SIGNATURE_BYTES) return false;
-    this.#comb(this.generator);
     const terms = [
       { scalar: signature.subarray(0, SCALAR_BYTES), point: this.generator },
       { scalar: signature.subarray(SCALAR_BYTES), point: key },
@@ -234,14 +224,14 @@ export class KernelGroup implements Group {
 
   /** Has the terms, and tables for their points, in place while `work` runs, and nothing of them afterwards. */
   #withTables<T>(terms: readonly Term[], build: 'tablesForSecret' | 'tablesForPublic', work: () => T): T {
-    // Combs are built before anything else is written: building one takes the place of the tables.
-    const combs = terms.map(({ point }) => this.#comb(point));
+    // Points are prepared before anything else is written: that takes the place of the odd tables.
+    const slots = terms.map(({ point }) => this.#preparedIndex(point));
     const tables: Point[] = [];
     try {
       for (const [at, { scalar, point }] of terms.entries()) {
         this.#writeScalar(at, scalar);
-        const comb = combs[at];
-        this.#terms[at] = comb === undefined ? this.#table(tables, point) : -1 - comb;
+        const index = slots[at];
+        this.#terms[at] = index === undefined ? this.#table(tables, point) : -1 - index;
       }
       if (tables.length > 0) this.#kernel[build](tables.length);
       return work();
@@ -258,26 +248,32 @@ export class KernelGroup implements Group {
     return tables.push(point) - 1;
   }
 
-  /** The index of the point's comb, if it has one. */
-  #comb(point: Point): number | undefined {
-    const slot = this.#prepared.get(point);
-    if (slot === undefined || this.#slots[slot.index] !== slot) return undefined;
+  /** The index of the point's tables, if it is prepared; they are built when they are first needed. */
+  #preparedIndex(point: Point): number | undefined {
+    const slot = this.#slotOf(point);
+    if (slot === undefined) return undefined;
     this.#uses += 1;
     slot.lastUse = this.#uses;
     if (!slot.built) {
       this.#writePoint(0, point);
-      this.#kernel.buildComb(slot.index);
-      // A comb is built where all the odd tables lie: what is left there is public, but the next wipe may be shorter.
+      this.#kernel.prepare(slot.index);
+      // This worked where all the odd tables lie: what is left there is public, but the next wipe may be shorter.
       this.#kernel.wipe(this.#capacity);
       slot.built = true;
     }
     return slot.index;
   }
 
+  /** The point's place, unless another point has taken it since. */
+  #slotOf(point: Point): Slot | undefined {
+    const slot = this.#prepared.get(point);
+    return slot !== undefined && this.#slots[slot.index] === slot ? slot : undefined;
+  }
+
   /** The next free slot, or that which was not used for the longest time. */
   #claimSlot(point: Point): Slot {
     let index = this.#slots.length;
-    if (index === this.#kernel.combs.value) {
+    if (index === this.#kernel.preparedCapacity.value) {
       const [, , ...others] = this.#slots;
       index = others.reduce((oldest, slot) => (slot.lastUse < oldest.lastUse ? slot : oldest)).index;
     }

@@ -15,27 +15,27 @@ const assertRepeatedly = (times: number, act: () => void) => {
   for (let i = 0; i < times; i++) act();
 };
 
-describe('the kernel agrees with noble on', () => {
+describe('the kernel agrees with noble on', { timeout: 60_000 }, () => {
   const cases = new Cases(group, 'kernel.test');
 
   test('multiplying, also by a point more than once', () => {
-    assertRepeatedly(500, () => cases.multiply());
+    assertRepeatedly(300, () => cases.multiply());
   });
 
   test('sums, also those in which terms cancel out or are equal', () => {
-    assertRepeatedly(500, () => cases.combine());
+    assertRepeatedly(300, () => cases.combine());
   });
 
   test('whether a sum vanishes', () => {
-    assertRepeatedly(500, () => cases.vanishes());
+    assertRepeatedly(300, () => cases.vanishes());
   });
 
   test('adding points, equal and opposite ones among them', () => {
-    assertRepeatedly(500, () => cases.add());
+    assertRepeatedly(300, () => cases.add());
   });
 
   test('which bytes are points', () => {
-    assertRepeatedly(500, () => cases.decode());
+    assertRepeatedly(300, () => cases.decode());
   });
 
   test('arithmetic with scalars', () => {
@@ -47,7 +47,7 @@ describe('the kernel agrees with noble on', () => {
   });
 
   test('all of it again once points were prepared', () => {
-    assertRepeatedly(300, () => {
+    assertRepeatedly(200, () => {
       cases.prepare();
       cases.multiply();
       cases.combine();
@@ -123,6 +123,29 @@ describe('prepared points', () => {
       );
     }
   });
+});
+
+test('a point that lost its place to others can be prepared again', () => {
+  const inner = instantiateKernel()!;
+  const built = vi.fn((index: number) => inner.prepare(index));
+  const counting = new KernelGroup({ ...inner, prepare: built });
+  const [first, ...others] = counting.multiply(
+    Array.from({ length: 16 }, (_, at) => ({ scalar: bytesOf(BigInt(at + 2)), point: counting.generator })),
+  ) as [Point, ...Point[]];
+  const use = (point: Point) => counting.multiply([{ scalar: bytesOf(5n), point }]);
+  built.mockClear();
+  for (const point of [first, first]) {
+    counting.prepare(point);
+    use(point);
+  }
+  expect(built).toHaveBeenCalledTimes(1);
+  for (const point of others) counting.prepare(point);
+  use(first);
+  expect(built).toHaveBeenCalledTimes(1);
+  counting.prepare(first);
+  const [product] = use(first);
+  expect(built).toHaveBeenCalledTimes(2);
+  expect(product!.bytes).toEqual(secp256k1.Point.BASE.multiply(10n).toBytes());
 });
 
 describe('a point is refused', () => {

@@ -12,7 +12,7 @@ import {
   FIELD,
   JACOBIAN,
   ODD,
-  MULTIPLICATION_TEMPORARIES as T,
+  SUM_TEMPORARIES as T,
 } from './layout';
 import { addPublic, double } from './point';
 import { add, halve } from './scalar';

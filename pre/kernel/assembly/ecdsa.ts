@@ -1,10 +1,12 @@
 import { isIdentity, normalizeAll } from './affine';
 import * as field from './field';
 import { AFFINE, FIELD, POINTS, RESULTS, SCALARS, ECDSA_TEMPORARIES as T, TERMS } from './layout';
-import { sumPublic, sumSecret } from './multiplication';
+import * as nonce from './nonce';
+import { sumPublic } from './public-sum';
 import * as scalar from './scalar';
+import { sumSecret } from './secret-sum';
 
-/** ECDSA over secp256k1 (FIPS 186-5), s always at most (n - 1)/2. The comb of the generator is the first. */
+/** ECDSA over secp256k1 (FIPS 186-5), s always at most (n - 1)/2. The generator is the first prepared point. */
 
 const GENERATOR: i32 = -1;
 const R: usize = T;
@@ -18,22 +20,33 @@ const Y: usize = T + 5 * FIELD;
 const FIELD_EXCESS = memory.data<i32>([0xfc9baee, 0x16d0b91, 0xdd7f110, 0x24632a1, 0x1455, 0, 0, 0, 0]);
 
 /**
- * r | s in place of the first point, from the first three scalars: a nonce, the secret and the hash.
- * @returns whether r and s can stand
+ * Writes r | s in place of the first point. The first three scalars are the secret, the hash, which is reduced in its
+ * place, and the additional data of the nonce.
  */
-export function sign(): bool {
+export function sign(): void {
+  scalar.read(D, SCALARS);
+  scalar.read(E, SCALARS + 32);
+  scalar.write(SCALARS + 32, E);
+  nonce.begin(SCALARS);
+  nonce.next(SCALARS);
+  while (!signWith(SCALARS)) {
+    nonce.reject();
+    nonce.next(SCALARS);
+  }
+}
+
+/** Signs E with the secret D. Returns whether the nonce served. */
+function signWith(k: usize): bool {
+  if (!scalar.readNonZero(S, k)) return false;
   store<i32>(TERMS, GENERATOR);
   sumSecret(RESULTS, 0, 1);
   normalizeAll(RESULTS, 1);
   field.write(POINTS, RESULTS);
   scalar.read(R, POINTS);
-  scalar.read(S, SCALARS);
   scalar.invert(S, S);
-  scalar.read(D, SCALARS + 32);
-  scalar.read(E, SCALARS + 64);
-  scalar.multiply(D, D, R);
-  scalar.add(E, E, D);
-  scalar.multiply(S, S, E);
+  scalar.multiply(X, D, R);
+  scalar.add(X, X, E);
+  scalar.multiply(S, S, X);
   scalar.negateIf(S, S, ~scalar.isLow(S));
   scalar.write(POINTS, R);
   scalar.write(POINTS + 32, S);

@@ -3,7 +3,8 @@ import { SPLIT_TEMPORARIES as T } from './layout';
 
 /**
  * λ(x, y) = (βx, y): scalars as k₁ + k₂·λ with both halves below 2^128 in size (Gallant, Lambert and Vanstone, 2001).
- * The lattice of all (a, b) with a + bλ = 0 mod n has the basis (a₁, b₁), (a₂, b₂), where b₂ = a₁.
+ * The lattice of all (a, b) with a + bλ = 0 mod n has the basis (a₁, b₁), (a₂, b₂), where b₂ = a₁. Rounding leaves at
+ * most a little more than half of each vector: (a₁ + a₂)/2 and (a₁ - b₁)/2 are below 0.64 · 2^128.
  */
 
 const DIGIT: i64 = 0x1fffffff;

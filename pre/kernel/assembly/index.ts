@@ -14,15 +14,19 @@ import {
   SCALARS,
   ARITHMETIC_TEMPORARIES as T,
   TERMS,
+  WIDE,
+  WIDE_ENTRIES,
+  WIDES,
 } from './layout';
-import * as multiplication from './multiplication';
 import * as oddTable from './odd-table';
 import * as point from './point';
+import * as publicSum from './public-sum';
 import * as scalar from './scalar';
+import * as secretSum from './secret-sum';
 
 /**
  * What the kernel offers. Its user writes arguments to `scalars`, `points` and `terms`, keeps every index and count within
- * `capacity` and `combs`, reads results from where the arguments were, and calls a wipe before it returns.
+ * `capacity` and `preparedCapacity`, reads results from where the arguments were, and calls a wipe before it returns.
  */
 
 export { decode, writeResults } from './coding';
@@ -38,7 +42,8 @@ export {
   square as fieldSquare,
   write as fieldWrite,
 } from './field';
-export { CAPACITY as capacity, COMBS_CAPACITY as combs } from './layout';
+export { CAPACITY as capacity, PREPARED_CAPACITY as preparedCapacity } from './layout';
+export { begin as nonceBegin, next as nonceNext, reject as nonceReject } from './nonce';
 export { addPublic as pointAddPublic, addSecret as pointAddSecret, double as pointDouble } from './point';
 export const scalars: usize = SCALARS;
 export const points: usize = POINTS;
@@ -58,7 +63,7 @@ export function tablesForSecret(count: i32): void {
 
 /** Tables of points 0 to count - 1, for public scalars. */
 export function tablesForPublic(count: i32): void {
-  tables(count, multiplication.PUBLIC_ENTRIES);
+  tables(count, publicSum.PUBLIC_ENTRIES);
 }
 
 function tables(count: i32, entries: usize): void {
@@ -66,20 +71,22 @@ function tables(count: i32, entries: usize): void {
   oddTable.buildAll(count, entries);
 }
 
-/** Builds comb `index` of the first point. */
-export function buildComb(index: i32): void {
-  readPoint(RESULTS, 0);
-  comb.build(index, RESULTS);
+/** Makes the first point prepared point `index`. */
+export function prepare(index: i32): void {
+  const wide = WIDES + (index as usize) * WIDE;
+  readPoint(wide, 0);
+  comb.build(index, wide);
+  oddTable.build(wide, WIDE_ENTRIES);
 }
 
 /** A result = the sum of `count` terms from `first` on, whose scalars are secret. */
 export function sumSecret(result: i32, first: i32, count: i32): void {
-  multiplication.sumSecret(RESULTS + result * JACOBIAN, first, count);
+  secretSum.sumSecret(RESULTS + (result as usize) * JACOBIAN, first, count);
 }
 
 /** A result = the sum of `count` terms from `first` on, whose scalars are public. */
 export function sumPublic(result: i32, first: i32, count: i32): void {
-  multiplication.sumPublic(RESULTS + result * JACOBIAN, first, count);
+  publicSum.sumPublic(RESULTS + (result as usize) * JACOBIAN, first, count);
 }
 
 /** The first result = point 0 + point 1. Public. */

@@ -1,4 +1,4 @@
-import { carry, copy, invertAll, multiply, scale, square, subtract } from './field';
+import { carry, copy, invert, invertAll, multiply, scale, square, subtract } from './field';
 import { AFFINE, BATCH, ENDOMORPHIC, FIELD, ODD, ODD_TABLE, TABLE_TEMPORARIES as T } from './layout';
 
 /**
@@ -31,6 +31,13 @@ export function buildAll(count: usize, entries: usize): void {
   }
 }
 
+/** Builds one table, which finds its affine point in its first entry. */
+export function build(table: usize, entries: usize): void {
+  chain(table, entries);
+  invert(Z, Z);
+  unchain(table, entries);
+}
+
 /** Each entry gets X and Y at its own Z, and the factor by which its Z exceeds that of the entry before. */
 function chain(table: usize, entries: usize): void {
   let x = table;
@@ -54,7 +61,6 @@ function chain(table: usize, entries: usize): void {
   multiply(Y2, A, C);
   subtract(Y2, Y2, y);
   carry(Y2, Y2);
-  carry(Z, Z);
   for (let i: usize = 1; i < entries; i++) {
     const nextX = x + ENDOMORPHIC;
     const nextY = y + ENDOMORPHIC;

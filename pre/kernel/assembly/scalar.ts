@@ -171,7 +171,7 @@ export function readWide(r: usize, bytes: usize): void {
   memory.copy(T + 16, bytes, 16);
   unpack(high, T);
   unpack(r, bytes + 16);
-  // 2^256 = FOLD_NON_ZERO mod (n - 1): the 128 bits above it, times that, are below 2^257.
+  // 2^256 = FOLD_NON_ZERO mod (n - 1): the 128 bits above it, times that, are below 1.3 · 2^256.
   let column: u64 = 0;
   for (let k: usize = 0; k < 9; k++) {
     column += load<u32>(r + (k << 2)) as u64;
@@ -182,7 +182,6 @@ export function readWide(r: usize, bytes: usize): void {
     store<u32>(r + (k << 2), (k < 8 ? column & DIGIT : column) as u32);
     column >>= 29;
   }
-  subtractOnce(r, r, N_LESS_1);
   subtractOnce(r, r, N_LESS_1);
   subtractOnce(r, r, N_LESS_1);
   store<i32>(r, load<i32>(r) + 1);
