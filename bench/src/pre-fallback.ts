@@ -5,5 +5,5 @@ import { preOperations, timed } from './pre-operations.ts';
 Reflect.deleteProperty(globalThis, 'WebAssembly');
 const operations = preOperations(await import('@yilian/pre'));
 parentPort?.on('message', ({ name, sliceMs }: { readonly name: string; readonly sliceMs: number }) => {
-  parentPort?.postMessage(timed(operations, name, sliceMs));
+  void timed(operations, name, sliceMs).then((us) => parentPort?.postMessage(us));
 });

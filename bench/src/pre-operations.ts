@@ -2,7 +2,7 @@ import type * as Pre from '@yilian/pre';
 
 /** What is timed: `run` does the operation once and throws if its result is wrong. `per` of them are done in one run. */
 interface Operation {
-  readonly run: () => void;
+  readonly run: () => unknown;
   readonly per?: number;
 }
 
@@ -90,13 +90,13 @@ export function check(plaintext: Uint8Array): void {
 }
 
 /** Microseconds that one operation takes, over so many as fit into the milliseconds. */
-export function timed(operations: Operations, name: string, sliceMs: number): number {
+export async function timed(operations: Operations, name: string, sliceMs: number): Promise<number> {
   const { run, per = 1 } = operations[name] as Operation;
   const start = performance.now();
   let runs = 0;
   let elapsed = 0;
   for (; elapsed < sliceMs; elapsed = performance.now() - start) {
-    run();
+    await run();
     runs += 1;
   }
   return (elapsed * 1000) / (runs * per);

@@ -1,7 +1,7 @@
 import * as peer from '@nucypher/umbral-pre';
 import { check, MESSAGE, type Operations, SHARES, THRESHOLD } from './pre-operations.ts';
 
-/** The same operations by umbral-pre's WebAssembly, which consumes what it verifies and checks fragments one by one. */
+/** The same operations by umbral-pre's WebAssembly, which consumes what it verifies and knows no batches. */
 export function peerOperations(): Operations {
   const owner = peer.SecretKey.random();
   const receiver = peer.SecretKey.random();
@@ -23,6 +23,13 @@ export function peerOperations(): Operations {
   const encrypt = { run: () => peer.encrypt(delegating, MESSAGE) };
   const verifyCfrag = { run: () => verify(capsule, cfrag) };
   const open = { run: () => check(peer.decryptReencrypted(receiver, delegating, capsule, verified, ciphertext)) };
+  const reencrypt = { run: () => peer.reencrypt(capsule, kfrag) };
+  const verifyAndOpen = {
+    run() {
+      const fragments = cfrags.map((bytes) => verify(capsule, bytes));
+      check(peer.decryptReencrypted(receiver, delegating, capsule, fragments, ciphertext));
+    },
+  };
   const receive = {
     run() {
       const received = peer.Capsule.fromBytes(capsuleBytes);
@@ -42,7 +49,7 @@ export function peerOperations(): Operations {
       run: () => peer.KeyFrag.fromBytes(kfragBytes).verify(verifying, delegating, receiving),
     },
     'parse capsule': { run: () => peer.Capsule.fromBytes(capsuleBytes) },
-    reencrypt: { run: () => peer.reencrypt(capsule, kfrag) },
+    reencrypt,
     'parse and verify cfrag': verifyCfrag,
     'cfrags of 16 capsules at once, each': verifyCfrag,
     'open re-encrypted': open,
@@ -50,5 +57,11 @@ export function peerOperations(): Operations {
     'proxy flow, bytes to bytes': { run: () => peer.reencrypt(peer.Capsule.fromBytes(capsuleBytes), kfrag).toBytes() },
     'receiver flow, bytes to plaintext': receive,
     'receiver flow, cached grant': receive,
+    'reencrypt 16 at once, each': reencrypt,
+    'open 16 at once, each': verifyAndOpen,
+    'reencrypt 200 at once, each': reencrypt,
+    'open 200 at once, each': verifyAndOpen,
+    'reencrypt 200 in threads, each': reencrypt,
+    'open 200 in threads, each': verifyAndOpen,
   };
 }

@@ -162,22 +162,35 @@ export function cfragParts(cfrag: VerifiedCapsuleFrag): VerifiedParts {
 
 /** Proxy side: applies one key fragment to a capsule, with a proof that it was that fragment. */
 export function reencrypt(capsule: Capsule, kfrag: VerifiedKeyFrag, rng: Rng = systemRng): VerifiedCapsuleFrag {
+  return reencryptTogether([capsule], kfrag, rng)[0] as VerifiedCapsuleFrag;
+}
+
+/** `reencrypt` of each capsule in one multiplication, inside the package only. */
+export function reencryptTogether(
+  capsules: readonly Capsule[],
+  kfrag: VerifiedKeyFrag,
+  rng: Rng,
+): VerifiedCapsuleFrag[] {
   const { id, rk: share, precursor, commitment: u1, signatureForReceiver } = kfragParts(kfrag);
   const rk = decodeScalar(share, 'KFRAG_INVALID');
-  const { e, v } = capsuleParts(capsule);
-  const k = randomScalar(rng);
-  const [e1, v1, e2, v2, u2] = group.multiply([
-    { scalar: rk, point: e },
-    { scalar: rk, point: v },
-    { scalar: k, point: e },
-    { scalar: k, point: v },
-    { scalar: k, point: U },
-  ]) as [Point, Point, Point, Point, Point];
-  const h = challenge({ e, v, e1, v1, u1, e2, v2, u2 });
-  const z = group.addScalars(k, group.multiplyScalars(h, rk));
-  wipe(k);
-  if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
-  const head = [e1.bytes, v1.bytes, id, precursor.bytes];
-  const evidence = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
-  return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...evidence), id, precursor, e1, v1, capsule });
+  const drawn = capsules.map((capsule) => ({ capsule, k: randomScalar(rng), ...capsuleParts(capsule) }));
+  const points = group.multiply(
+    drawn.flatMap(({ k, e, v }) => [
+      { scalar: rk, point: e },
+      { scalar: rk, point: v },
+      { scalar: k, point: e },
+      { scalar: k, point: v },
+      { scalar: k, point: U },
+    ]),
+  );
+  return drawn.map(({ capsule, k, e, v }, at) => {
+    const [e1, v1, e2, v2, u2] = points.slice(5 * at, 5 * at + 5) as [Point, Point, Point, Point, Point];
+    const h = challenge({ e, v, e1, v1, u1, e2, v2, u2 });
+    const z = group.addScalars(k, group.multiplyScalars(h, rk));
+    wipe(k);
+    if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
+    const head = [e1.bytes, v1.bytes, id, precursor.bytes];
+    const evidence = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
+    return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...evidence), id, precursor, e1, v1, capsule });
+  });
 }

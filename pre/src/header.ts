@@ -62,10 +62,10 @@ export function openHeaderAsOwner(scopeSecret: SecretKey, header: Uint8Array, co
 }
 
 /** Requester side. @throws HEADER_INVALID, CAPSULE_INVALID, CFRAG_INVALID, THRESHOLD */
-export function openHeader({ receivingKey, delegatingKey, header, context, cfrags }: HeaderOpening): ContentSecret {
+export function openHeader({ header, context, ...opening }: HeaderOpening): ContentSecret {
   const parts = read(header);
-  const key = decapsulateReencrypted({ receivingKey, delegatingKey, capsule: parts.capsule, cfrags });
-  return unwrap(parts, key, delegatingKey, context);
+  const key = decapsulateReencrypted({ ...opening, capsule: parts.capsule });
+  return unwrap(parts, key, opening.delegatingKey, context);
 }
 
 interface HeaderParts {

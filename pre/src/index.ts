@@ -1,4 +1,6 @@
 export { sha256 } from '#native';
+export type { CapsuleWithCfrags, Decapsulated, ReencryptedBatch } from './batch.ts';
+export { decapsulateAll, reencryptAll } from './batch.ts';
 export type { CfragBinding } from './binding.ts';
 export { bindingMessage, MAX_BINDING_ITEMS } from './binding.ts';
 export type { OpenBodyOptions, SealBodyOptions } from './body.ts';

@@ -19,6 +19,7 @@ export type PreErrorCode =
   | 'SIGNATURE_INVALID'
   | 'SOURCE_CHANGED'
   | 'SUITE_UNSUPPORTED'
+  | 'THREAD_ENDED'
   | 'THRESHOLD';
 
 /** The only error this package throws on purpose. */

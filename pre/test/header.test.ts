@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   CapsuleFrag,
   context,
@@ -8,6 +8,7 @@ import {
   newContentSecret,
   openHeader,
   openHeaderAsOwner,
+  ReceiverCache,
   reencrypt,
   sealHeader,
 } from '../src/index.ts';
@@ -34,6 +35,13 @@ describe('key headers', () => {
     expect(openHeaderAsOwner(alice, header, about)).toEqual(secret);
     expect(openHeader(opening)).toEqual(secret);
     expect(openHeader({ ...opening, cfrags: cfrags.slice(1) })).toEqual(secret);
+  });
+
+  test('open with what the receiver keeps of the delegation', () => {
+    using cache = new ReceiverCache();
+    const weights = vi.spyOn(cache, 'weights');
+    expect(openHeader({ ...opening, cache })).toEqual(secret);
+    expect(weights).toHaveBeenCalledOnce();
   });
 
   test('open for nobody else', () => {

@@ -48,7 +48,7 @@ describe('the tarball that would be published, in a project that knows nothing o
     const { exports, imports, dependencies, ...manifest } = JSON.parse(
       readFileSync(join(project, 'node_modules/@yilian/pre/package.json'), 'utf8'),
     ) as Record<'exports' | 'imports' | 'dependencies', object>;
-    const paths = JSON.stringify([exports, imports]).match(/\.\/[^"]+/g) ?? [];
+    const paths = JSON.stringify([exports, imports]).match(/(?<=:")\.\/[^"]+/g) ?? [];
     expect(paths.length).toBeGreaterThanOrEqual(4);
     for (const path of paths) expect(path).toMatch(/^\.\/esm\/[\w/-]+(\.js|\.d\.ts)$/);
     for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
@@ -57,7 +57,13 @@ describe('the tarball that would be published, in a project that knows nothing o
 
   test('has types that hold with strict settings, for Node and for bundlers', { timeout: 60_000 }, () => {
     // TypeScript says when an error that is expected is none: the types are there, and not `any`.
-    const refused = "import { encrypt } from '@yilian/pre';\n// @ts-expect-error\nencrypt('key', new Uint8Array());\n";
+    const refused = `import { encrypt } from '@yilian/pre';
+      import { PreWorkers } from '@yilian/pre/workers';
+      // @ts-expect-error
+      encrypt('key', new Uint8Array());
+      // @ts-expect-error
+      new PreWorkers({ threads: '2' });
+    `;
     writeFileSync(join(project, 'refused.ts'), refused);
     const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2022'];
     const lib = ['--lib', 'es2023,esnext.disposable,dom', '--types', ''];
@@ -80,6 +86,26 @@ describe('the tarball that would be published, in a project that knows nothing o
       encoding: 'utf8',
     });
     expect(output.trim()).toBe(OUTPUT);
+  });
+
+  test('finds its threads', () => {
+    const batch = `
+      import { encapsulate, generateKfrags, SecretKey, Signer } from '@yilian/pre';
+      import { PreWorkers } from '@yilian/pre/workers';
+      const [delegatingKey, receiver] = [SecretKey.random(), SecretKey.random()];
+      const signer = new Signer(SecretKey.random());
+      const delegation = { delegatingKey, receivingKey: receiver.publicKey(), signer, threshold: 1, shares: 1 };
+      const [kfrag] = generateKfrags(delegation);
+      const capsules = Array.from({ length: 64 }, () => encapsulate(delegatingKey.publicKey()).capsule);
+      let threads = 0;
+      process.on('worker', () => threads++);
+      const workers = new PreWorkers({ threads: 2 });
+      const { length } = await workers.reencryptAll(capsules, kfrag);
+      // Idle threads keep nobody waiting: the program ends although they were not disposed of.
+      console.log(threads, length);
+    `;
+    const input = { cwd: project, input: batch, encoding: 'utf8' } as const;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-'], input)).toBe('2 64\n');
   });
 
   test.skipIf(executablePath === undefined)(

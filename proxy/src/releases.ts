@@ -5,7 +5,7 @@ import {
   CFRAG_BYTES,
   headerCapsule,
   PublicKey,
-  reencrypt,
+  reencryptAll,
   sealTo,
   sha256,
 } from '@yilian/pre';
@@ -28,6 +28,8 @@ export interface ReleasesOptions extends Self {
 }
 
 const MAX_CAPSULES = 10_000;
+/** Records re-encrypted between two breaths, about 2 ms of work: more at once is no faster. */
+const TOGETHER = 6;
 
 /** Carries out committed releases: the gate before the secret work, and that work. */
 export class Releases {
@@ -82,17 +84,18 @@ export class Releases {
     return records.map(({ headerHash }) => (capsules.get(headerHash) ?? this.#capsules.get(headerHash)) as Capsule);
   }
 
-  /** One fragment for each record. Other calls get their turn between two; a revocation among them ends this one. */
+  /** One fragment for each record. Other calls get their turn between a few; a revocation among them ends this one. */
   async #reencrypt(
     { release, scopes }: CheckedRelease,
     capsules: readonly Capsule[],
     signal: AbortSignal,
   ): Promise<Uint8Array[]> {
     const cfrags: Uint8Array[] = [];
-    for (const [index, { scope }] of release.records.entries()) {
+    for (const { scope, start, end } of runs(release.records)) {
       requireWanted(signal);
       const { grantId } = scopes.get(scope) as { readonly grantId: string };
-      cfrags.push(reencrypt(capsules[index] as Capsule, this.#options.fragments.use(grantId, scope)).toBytes());
+      const kfrag = this.#options.fragments.use(grantId, scope);
+      for (const cfrag of reencryptAll(capsules.slice(start, end), kfrag)) cfrags.push(cfrag.toBytes());
       await breathe();
     }
     return cfrags;
@@ -125,6 +128,17 @@ export class Releases {
       certificate: signer.certificate,
       signature: toBase64url(signer.sign(message)),
     };
+  }
+}
+
+/** The records in their order, a few at a time that share a scope: from `start` to before `end`. */
+function* runs(
+  records: readonly { readonly scope: string }[],
+): Generator<{ readonly scope: string; readonly start: number; readonly end: number }> {
+  for (let start = 0, end = 0; start < records.length; start = end) {
+    const scope = records[start]?.scope as string;
+    while (end < start + TOGETHER && records[end]?.scope === scope) end += 1;
+    yield { scope, start, end };
   }
 }
 

@@ -18,7 +18,7 @@ import { type Holder, requireSigner } from './identity.ts';
 import { checkKeyCertificate, checkRegistration, type Grantee } from './key-certificates.ts';
 import { type ProvenAbsence, type ProvenOutcome, proveAbsence, proveDecision, requireAnswerTo } from './outcomes.ts';
 import { prove } from './proofs.ts';
-import { capsulesOf, checkBinding, checkCfrag, checkHeaders } from './shares.ts';
+import { capsulesOf, checkBinding, checkCfrags, checkHeaders } from './shares.ts';
 import { hasSignatures } from './signing.ts';
 
 /** What a dossier proves. Times in epoch milliseconds. */
@@ -177,10 +177,7 @@ function checkLeg(
   for (const { mspId, certificate, signature, cfrags } of shares) {
     const share = { mspId, certificate, signature, cfrags: part('SHARE_INVALID', () => cfrags.map(fromBase64url)) };
     checkBinding(context, capsules, share);
-    for (const [index, record] of release.records.entries()) {
-      const [capsule, bytes] = [capsules[index], share.cfrags[index]];
-      if (capsule !== undefined && bytes !== undefined) checkCfrag(context, record, capsule, { mspId, bytes }, cache);
-    }
+    checkCfrags(context, capsules, share, cache);
   }
   const reencryptedBy = shares.map(({ mspId }) => mspId);
   if (new Set(reencryptedBy).size !== shares.length) throw new ClientError('SHARE_INVALID', 'a proxy has two shares');
