@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Suites that run Fabric networks: so many processes that what is not made for it would starve beside them. */
-const FABRIC = ['fabric/test/*.test.ts', 'deploy/test/{backup-fabric,containers,fabric,growth,hosts}.test.ts'];
+/** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
+const FABRIC = ['deploy/test/{backup-fabric,containers,fabric,growth,hosts}.test.ts'];
 /** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
 const LONG = [
   'deploy/test/federation',
@@ -10,12 +10,12 @@ const LONG = [
   'deploy/test/backup',
   'deploy/test/kubo',
   'deploy/test/demonstration',
+  'fabric/test/growth',
   'campaign/test/attackers',
   'deploy/test/growth',
   'deploy/test/backup-fabric',
   'deploy/test/fabric',
   'deploy/test/hosts',
-  'fabric/test/growth',
   'deploy/test/containers',
 ];
 
@@ -57,7 +57,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });
