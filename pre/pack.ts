@@ -16,6 +16,7 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string>>;
   readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly [field: string]: unknown;
 }
@@ -30,7 +31,12 @@ const {
 } = JSON.parse(await readFile(join(HERE, 'package.json'), 'utf8')) as Manifest;
 const published = {
   ...manifest,
-  exports: { '.': { types: './esm/index.d.ts', default: './esm/index.js' } },
+  exports: Object.fromEntries(
+    Object.entries(manifest.exports).map(([entry, path]) => [
+      entry,
+      { types: built(path).replace(/\.js$/, '.d.ts'), default: built(path) },
+    ]),
+  ),
   imports: Object.fromEntries(
     Object.entries(manifest.imports).map(([name, ways]) => [
       name,
