@@ -24,7 +24,8 @@ export interface ResumeBodyOptions {
  * @param writtenSize bytes written so far, known to have reached the disk
  * @param sourceFrom the plaintext from an offset on; asked once, for at most two chunks before the place to go on at
  * @throws SOURCE_CHANGED when the source does not seal to what is written, BODY_TRUNCATED when not even the header is
- *   whole (seal it anew), BODY_INVALID on another key or a damaged chunk, BODY_EXTENDED when bytes follow the end, SUITE_UNSUPPORTED
+ *   whole (seal it anew), BODY_INVALID on another key or a damaged chunk, BODY_EXTENDED when bytes follow the end,
+ *   SUITE_UNSUPPORTED on a body of another suite
  */
 export async function* resumeBody(
   contentKey: Uint8Array,

@@ -126,7 +126,10 @@ export function encapsulate(key: PublicKey, rng: Rng = systemRng): { capsule: Ca
   return { capsule: new Capsule(INSIDE, suite, { e, v, s }, concat(e.bytes, v.bytes, s)), key: keyOf(suite, shared) };
 }
 
-/** Owner side: the key inside the capsule, 32 bytes. A foreign secret gives an unrelated key. @throws SUITE_UNSUPPORTED on two suites */
+/**
+ * Owner side: the key inside the capsule, 32 bytes. A foreign secret gives an unrelated key.
+ * @throws SUITE_UNSUPPORTED on two suites
+ */
 export function decapsulateOriginal(secret: SecretKey, capsule: Capsule): Uint8Array {
   const { e, v } = readParts(capsule);
   const scalar = scalarOf(secret);

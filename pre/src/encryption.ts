@@ -9,7 +9,10 @@ import type { Rng } from './rng.ts';
 import { draw, systemRng } from './rng.ts';
 import type { SecretKey } from './secret-key.ts';
 
-/** Encrypts a small message as other Umbral implementations do: nonce 24 (12 in suite 3) | ciphertext | tag 16, bound to the capsule. */
+/**
+ * Encrypts a small message, in suite 1 as other Umbral implementations do: nonce 24 | ciphertext | tag 16, bound to the
+ * capsule.
+ */
 export function encrypt(
   key: PublicKey,
   plaintext: Uint8Array,

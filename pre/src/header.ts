@@ -53,7 +53,10 @@ export function headerCapsule(header: Uint8Array, suite: Suite = SECP256K1_SUITE
   return read(header, suite).capsule;
 }
 
-/** Patient side. @throws HEADER_INVALID under another key or context, or when anything was changed; CAPSULE_INVALID, SUITE_UNSUPPORTED */
+/**
+ * Patient side.
+ * @throws HEADER_INVALID under another key or context, or when anything was changed; CAPSULE_INVALID, SUITE_UNSUPPORTED
+ */
 export function openHeaderAsOwner(scopeSecret: SecretKey, header: Uint8Array, context: Uint8Array): ContentSecret {
   const parts = read(header, scopeSecret.suite);
   return unwrap(parts, decapsulateOriginal(scopeSecret, parts.capsule), scopeSecret.publicKey(), context);

@@ -25,7 +25,8 @@ export const MAX_SEALED_PLAINTEXT = 1 << 20;
 export const SEALED_OVERHEAD = overhead(SECP256K1_SUITE);
 
 /**
- * Seals a small message to a party (ECIES), in the suite of its key. It does not say who sealed it: sign what is inside where that matters.
+ * Seals a small message to a party (ECIES), in the suite of its key. It does not say who sealed it: sign what is inside
+ * where that matters.
  * @param context what the message is for; opening needs the same bytes
  * @throws ARGUMENT_INVALID above 1 MiB
  */

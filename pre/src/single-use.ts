@@ -2,7 +2,7 @@ import type { Suite } from './suite.ts';
 
 const KEY_BYTES = 32;
 
-/** Seals the only message that is ever sealed under this secret and info: from both come the key and the nonce (SPEC.md §6). */
+/** Seals the only message ever sealed under this secret and info: from both come the key and the nonce (SPEC.md §6). */
 export function sealOnce(
   suite: Suite,
   secret: Uint8Array,

@@ -76,6 +76,11 @@ export function spliced(
   return new Uint8Array(Buffer.concat([bytes.subarray(0, at), replacement, bytes.subarray(at + remove)]));
 }
 
+/** Keys of suite 2 as the functions on bare bytes take them: 32 and 33 bytes. */
+export const sm2SecretKey = (rng: Rng): Uint8Array => SecretKey.random(rng, SM_SUITE).toBytes();
+export const sm2PublicKey = (secret: Uint8Array): Uint8Array =>
+  SecretKey.fromBytes(secret, SM_SUITE).publicKey().toBytes();
+
 /** The suites with Umbral, and the two that every object of ours but the key header has. */
 export const UMBRAL_SUITES = [SECP256K1_SUITE, EXPERIMENTAL_UMBRAL_SM2];
 export const MAIN_SUITES = [SECP256K1_SUITE, SM_SUITE];

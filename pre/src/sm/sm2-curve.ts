@@ -5,7 +5,7 @@ import { bytesToNumberBE } from '@noble/curves/utils.js';
 import type { PreErrorCode } from '../pre-error.ts';
 import { PreError } from '../pre-error.ts';
 import type { Rng } from '../rng.ts';
-import { draw, systemRng } from '../rng.ts';
+import { draw } from '../rng.ts';
 
 export type Sm2Point = WeierstrassPoint<bigint>;
 
@@ -66,16 +66,4 @@ export function randomScalar(rng: Rng): bigint {
   const scalar = mapHashToField(wide, scalars.ORDER);
   wide.fill(0);
   return bytesToNumberBE(scalar);
-}
-
-/** 32 bytes, from 1 to n - 2. @throws RANDOM_INVALID */
-export function sm2SecretKey(rng: Rng = systemRng): Uint8Array {
-  const secret = randomScalar(rng);
-  if (secret === scalars.ORDER - 1n) throw new PreError('RANDOM_INVALID', 'the random source gave n - 1');
-  return scalars.toBytes(secret);
-}
-
-/** 33 bytes, compressed. @throws KEY_INVALID */
-export function sm2PublicKey(secret: Uint8Array): Uint8Array {
-  return G.multiply(decodeSecretKey(secret)).toBytes();
 }
