@@ -159,6 +159,7 @@ describe.each(pairs(UMBRAL_SUITES))('an object of Umbral in $one.name, in $other
     const own = CapsuleFrag.fromBytes(bytes, one);
     expect(outcome(() => own.verify(capsule, keys))).toBe('success');
     expect(outcome(() => own.verify(made.capsule, keys))).toBe('SUITE_UNSUPPORTED');
+    expect(outcome(() => own.verify(made.capsule, there.keys))).toBe('SUITE_UNSUPPORTED');
     for (const mixed of foreignKeys) expect(outcome(() => own.verify(capsule, mixed))).toBe('SUITE_UNSUPPORTED');
   });
 
