@@ -32,8 +32,8 @@ const {
 const published = {
   ...manifest,
   exports: Object.fromEntries(
-    Object.entries(manifest.exports).map(([name, path]) => [
-      name,
+    Object.entries(manifest.exports).map(([entry, path]) => [
+      entry,
       { types: built(path).replace(/\.js$/, '.d.ts'), default: built(path) },
     ]),
   ),

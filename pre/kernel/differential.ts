@@ -1,7 +1,7 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
-import type { Group, Point, Scalar, Term } from '../src/group.ts';
+import type { Point, Scalar, Secp256k1, Term } from '../src/group.ts';
 
 /**
  * Random cases, with the awkward ones among them, that compare every function of a group with noble. Points are known by
@@ -55,12 +55,12 @@ function nobleSum(g: bigint, u: bigint) {
 }
 
 export class Cases {
-  readonly #group: Group;
+  readonly #group: Secp256k1;
   readonly #seed: string;
   readonly #points: Known[] = [];
   #counter = 0;
 
-  constructor(group: Group, seed: string) {
+  constructor(group: Secp256k1, seed: string) {
     this.#group = group;
     this.#seed = seed;
     const edges = [1n, -1n, 2n, -2n, LAMBDA, -LAMBDA, LAMBDA * LAMBDA, (ORDER + 1n) / 2n];

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { Group, Point, Scalar } from '../src/group.ts';
+import type { Point, Scalar, Secp256k1 } from '../src/group.ts';
 import { wasmGroup } from '../src/group-wasm.ts';
 
 /**
@@ -17,7 +17,7 @@ const WARM_UP = 3000;
 const { values } = parseArgs({ options: { samples: { type: 'string', default: '20000' } } });
 const samples = Number(values.samples);
 
-function startedGroup(): Group {
+function startedGroup(): Secp256k1 {
   const group = wasmGroup();
   if (group === undefined) throw new Error('WebAssembly does not run here');
   return group;

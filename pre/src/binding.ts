@@ -13,9 +13,9 @@ export interface CfragBinding {
   readonly federation: string;
   readonly requestId: string;
   readonly transactionId: string;
-  /** SHA-256 of the recipient's key, 32 bytes. */
+  /** Hash of the recipient's key, 32 bytes: the hash of the suite of all that is released. */
   readonly recipientKeyHash: Uint8Array;
-  /** SHA-256 of each 98-byte capsule and of the 359-byte fragment made of it. */
+  /** Hash of each 98-byte capsule and of the 359-byte fragment made of it. */
   readonly items: readonly { readonly capsuleHash: Uint8Array; readonly cfragHash: Uint8Array }[];
 }
 

@@ -1,5 +1,3 @@
-import { open, sealApart } from '#native';
-import { TAG_BYTES } from './aead.ts';
 import type { BodyKey } from './body-layout.ts';
 import { chunkNonce } from './body-layout.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -23,7 +21,7 @@ export async function* sealChunks(
       const plaintext = await bytes.block(room);
       used = Math.max(used, plaintext.length);
       last = await bytes.atEnd();
-      const { ciphertext, tag } = sealApart(body.key, chunkNonce(at, last), NO_AAD, plaintext);
+      const { ciphertext, tag } = body.suite.chunk.sealApart(body.key, chunkNonce(at, last), NO_AAD, plaintext);
       if (ciphertext.length > 0) yield ciphertext;
       yield tag;
     }
@@ -37,8 +35,9 @@ export async function* sealChunks(
  * @throws BODY_TRUNCATED or BODY_EXTENDED when it is authentic in the other role, BODY_INVALID
  */
 export function openChunk(body: BodyKey, index: number, last: boolean, sealed: Uint8Array): Uint8Array {
-  if (sealed.length < TAG_BYTES) throw new PreError('BODY_TRUNCATED', `ends within the tag of chunk ${index}`);
-  const plaintext = open(body.key, chunkNonce(index, last), NO_AAD, sealed);
+  if (sealed.length < body.suite.chunk.tagBytes)
+    throw new PreError('BODY_TRUNCATED', `ends within the tag of chunk ${index}`);
+  const plaintext = body.suite.chunk.open(body.key, chunkNonce(index, last), NO_AAD, sealed);
   if (plaintext === undefined) throw chunkError(body, index, last, sealed);
   if (plaintext.length === 0 && index > 0) throw new PreError('BODY_INVALID', 'only an empty body has an empty chunk');
   return plaintext;
@@ -46,7 +45,7 @@ export function openChunk(body: BodyKey, index: number, last: boolean, sealed: U
 
 /** Whether the bytes are this chunk in this role, sealed under this key. */
 export function isChunk(body: BodyKey, index: number, last: boolean, sealed: Uint8Array): boolean {
-  const plaintext = open(body.key, chunkNonce(index, last), NO_AAD, sealed);
+  const plaintext = body.suite.chunk.open(body.key, chunkNonce(index, last), NO_AAD, sealed);
   plaintext?.fill(0);
   return plaintext !== undefined;
 }

@@ -1,8 +1,9 @@
-import { TAG_BYTES } from './aead.ts';
 import { openChunk } from './body-chunk.ts';
 import type { BodyKey } from './body-layout.ts';
 import { BODY_HEADER_BYTES, chunkOffset, chunksOf, readBodyHeader } from './body-layout.ts';
 import { PreError } from './pre-error.ts';
+import type { Suite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 const DEFAULT_READS_AT_ONCE = 4;
 const MAX_READS_AT_ONCE = 64;
@@ -26,20 +27,23 @@ export interface OpenBodyRangeOptions {
    * default. As many sealed chunks are held in memory.
    */
   readonly readsAtOnce?: number;
+  /** The body must be of this suite, suite 1 by default. */
+  readonly suite?: Suite;
 }
 
 /**
  * Opens a part of a sealed body. The last chunk is fetched and authenticated first: it proves where the body ends.
  * Ranges are independent of one another, so that several threads can each open a part of one body.
  * @param sealedSize size of the sealed body in bytes
- * @throws RANGE_INVALID unless 0 ≤ start ≤ end ≤ plain size, BODY_INVALID, BODY_TRUNCATED, ARGUMENT_INVALID
+ * @throws RANGE_INVALID unless 0 ≤ start ≤ end ≤ plain size, BODY_INVALID, BODY_TRUNCATED, SUITE_UNSUPPORTED,
+ *   ARGUMENT_INVALID
  */
 export async function* openBodyRange(
   contentKey: Uint8Array,
   read: ReadAt,
   sealedSize: number,
   { start, end }: ByteRange,
-  { readsAtOnce = DEFAULT_READS_AT_ONCE }: OpenBodyRangeOptions = {},
+  { readsAtOnce = DEFAULT_READS_AT_ONCE, suite = SECP256K1_SUITE }: OpenBodyRangeOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (!Number.isInteger(readsAtOnce) || readsAtOnce < 1 || readsAtOnce > MAX_READS_AT_ONCE)
     throw new PreError('ARGUMENT_INVALID', `1 to ${MAX_READS_AT_ONCE} chunks are read at once`);
@@ -47,22 +51,23 @@ export async function* openBodyRange(
   const stop = new AbortController();
   let body: BodyKey | undefined;
   try {
-    body = readBodyHeader(contentKey, await readExactly(read, 0, BODY_HEADER_BYTES, stop.signal));
-    const { chunkSize } = body;
-    const { chunks, lastChunkSize } = chunksOf(sealedSize, chunkSize);
+    const opened = readBodyHeader(contentKey, await readExactly(read, 0, BODY_HEADER_BYTES, stop.signal), suite);
+    body = opened;
+    const { chunkSize } = opened;
+    const { chunks, lastChunkSize } = chunksOf(sealedSize, opened);
     const last = chunks - 1;
     const plainSize = last * chunkSize + lastChunkSize;
     const range = { start, end };
     const partOf = (index: number, chunk: Uint8Array) =>
       chunk.subarray(Math.max(0, start - index * chunkSize), Math.max(0, end - index * chunkSize));
     const fetch = async (index: number) => {
-      const length = (index === last ? lastChunkSize : chunkSize) + TAG_BYTES;
-      return { index, sealed: await readExactly(read, chunkOffset(index, chunkSize), length, stop.signal) };
+      const length = (index === last ? lastChunkSize : chunkSize) + suite.chunk.tagBytes;
+      return { index, sealed: await readExactly(read, chunkOffset(index, opened), length, stop.signal) };
     };
     let lastChunk: Uint8Array = new Uint8Array();
     const wanted = chunksToRead(range, last, plainSize, chunkSize);
     for await (const { index, sealed } of inOrder(wanted, readsAtOnce, fetch)) {
-      const chunk = openChunk(body, index, index === last, sealed);
+      const chunk = openChunk(opened, index, index === last, sealed);
       if (index < last) {
         yield partOf(index, chunk);
         continue;

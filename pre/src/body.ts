@@ -1,4 +1,3 @@
-import { TAG_BYTES } from './aead.ts';
 import { openChunk, sealChunks } from './body-chunk.ts';
 import type { BodyKey } from './body-layout.ts';
 import {
@@ -8,22 +7,29 @@ import {
   DEFAULT_CHUNK_BYTES,
   makeBodyHeader,
   readBodyHeader,
+  sealedChunkSizeOf,
 } from './body-layout.ts';
 import type { ByteIterable } from './byte-source.ts';
 import { ByteSource } from './byte-source.ts';
 import { PreError } from './pre-error.ts';
 import type { Rng } from './rng.ts';
 import { draw, systemRng } from './rng.ts';
+import type { Suite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 export interface SealBodyOptions {
   /** Plaintext bytes per chunk, a power of two from 4 KiB to 4 MiB; 1 MiB by default. */
   readonly chunkSize?: number;
   readonly rng?: Rng;
+  /** Suite 1 by default. */
+  readonly suite?: Suite;
 }
 
 export interface OpenBodyOptions {
   /** The signed size of the sealed body in bytes: reading stops there, and any other length is refused. */
   readonly sealedSize?: number;
+  /** The body must be of this suite, suite 1 by default. */
+  readonly suite?: Suite;
 }
 
 /** Seals a stream of any length, in memory of about two chunks (SPEC.md §7). @throws ARGUMENT_INVALID */
@@ -32,8 +38,8 @@ export async function* sealBody(
   source: ByteIterable,
   options: SealBodyOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { chunkSize = DEFAULT_CHUNK_BYTES, rng = systemRng } = options;
-  const { header, body } = makeBodyHeader(contentKey, chunkSize, draw(rng, BODY_SALT_BYTES));
+  const { chunkSize = DEFAULT_CHUNK_BYTES, rng = systemRng, suite = SECP256K1_SUITE } = options;
+  const { header, body } = makeBodyHeader(contentKey, { suite, chunkSize }, draw(rng, BODY_SALT_BYTES));
   const bytes = new ByteSource(source);
   try {
     yield header;
@@ -47,21 +53,22 @@ export async function* sealBody(
 /**
  * Opens a sealed body as it arrives. Every byte it yields is authentic and in place; only the end of the iteration
  * says that the body is complete.
- * @throws BODY_INVALID on another key or any change, BODY_TRUNCATED or BODY_EXTENDED when it ends too early or late
+ * @throws BODY_INVALID on another key or any change, BODY_TRUNCATED or BODY_EXTENDED when it ends too early or late,
+ *   SUITE_UNSUPPORTED when it is of another suite
  */
 export async function* openBody(
   contentKey: Uint8Array,
   source: ByteIterable,
-  { sealedSize }: OpenBodyOptions = {},
+  { sealedSize, suite = SECP256K1_SUITE }: OpenBodyOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const bytes = new ByteSource(source);
   let body: BodyKey | undefined;
   try {
     const header = await bytes.block(new Uint8Array(BODY_HEADER_BYTES));
     if (header.length < BODY_HEADER_BYTES) throw new PreError('BODY_TRUNCATED', 'ends within its header');
-    body = readBodyHeader(contentKey, header);
-    if (sealedSize !== undefined) chunksOf(sealedSize, body.chunkSize);
-    const room = new Uint8Array(body.chunkSize + TAG_BYTES);
+    body = readBodyHeader(contentKey, header, suite);
+    if (sealedSize !== undefined) chunksOf(sealedSize, body);
+    const room = new Uint8Array(sealedChunkSizeOf(body));
     for (let index = 0, last = false; !last; index++) {
       const sealed = await bytes.block(room);
       last = await bytes.atEnd();

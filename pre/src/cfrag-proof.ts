@@ -1,7 +1,9 @@
 import { binaryString } from './bytes.ts';
-import { group, hashToScalar, ONE, SCALAR_BYTES, U } from './curve.ts';
+import { hashToScalar, ONE, SCALAR_BYTES } from './curve.ts';
 import type { Point, Scalar } from './group.ts';
 import { draw, systemRng } from './rng.ts';
+import type { Suite } from './suite.ts';
+import { requireUmbral } from './suite.ts';
 import { UMBRAL } from './tags.ts';
 
 const WEIGHT_BYTES = 16;
@@ -20,16 +22,18 @@ export interface CfragProof {
 }
 
 /** h, which whoever makes a proof cannot choose. */
-export function challenge({ e, e1, e2, v, v1, v2, u1, u2 }: Omit<CfragProof, 'z'>): Scalar {
-  const points = [e, e1, e2, v, v1, v2, U, u1, u2].map(({ bytes }) => bytes);
-  return hashToScalar(UMBRAL.cfragVerification, ...points);
+export function challenge(suite: Suite, { e, e1, e2, v, v1, v2, u1, u2 }: Omit<CfragProof, 'z'>): Scalar {
+  const points = [e, e1, e2, v, v1, v2, requireUmbral(suite), u1, u2].map(({ bytes }) => bytes);
+  return hashToScalar(suite, UMBRAL.cfragVerification, ...points);
 }
 
 /**
  * Whether all proofs hold. Their equations are added up with weights nobody could know beforehand (Bellare, Garay and Rabin
  * 1998, small exponents): if one does not hold, the sum does with probability 2^-128.
  */
-export function proofsHold(proofs: readonly CfragProof[]): boolean {
+export function proofsHold(suite: Suite, proofs: readonly CfragProof[]): boolean {
+  const { group } = suite;
+  const u = requireUmbral(suite);
   const sum = new Map<Point, Scalar>();
   const add = (scalar: Scalar, point: Point) => {
     const before = sum.get(point);
@@ -39,13 +43,13 @@ export function proofsHold(proofs: readonly CfragProof[]): boolean {
   const weights = randomWeights(3 * proofs.length);
   for (const proof of proofs) {
     const { e, v, e1, v1, u1, e2, v2, u2, z } = proof;
-    const h = challenge(proof);
+    const h = challenge(suite, proof);
     const minusZ = group.negate(z);
     for (const [base, first, second] of [
       [e, e1, e2],
       [v, v1, v2],
       // All that a proxy makes with one key fragment has the same U1, and all have the same u: one multiple of each.
-      [U, interned(commitments, u1), u2],
+      [u, interned(commitments, u1), u2],
     ] as const) {
       const weight = weights.next().value;
       add(weight, second);

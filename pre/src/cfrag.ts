@@ -3,7 +3,7 @@ import type { Capsule } from './capsule.ts';
 import { capsuleParts } from './capsule.ts';
 import type { CfragProof } from './cfrag-proof.ts';
 import { challenge, proofsHold } from './cfrag-proof.ts';
-import { decodePoint, decodeScalar, group, POINT_BYTES, randomScalar, SCALAR_BYTES, U } from './curve.ts';
+import { decodePoint, decodeScalar, POINT_BYTES, randomScalar, SCALAR_BYTES } from './curve.ts';
 import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { VerifiedKeyFrag } from './kfrag.ts';
@@ -16,6 +16,9 @@ import { ReceiverCache } from './receiver-cache.ts';
 import type { Rng } from './rng.ts';
 import { systemRng } from './rng.ts';
 import { checkSignatureForm, SIGNATURE_BYTES } from './signer.ts';
+import type { Suite } from './suite.ts';
+import { requireSuite, requireUmbral } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 export const CFRAG_BYTES = 359;
 
@@ -34,6 +37,7 @@ export interface CapsuleFragKeys {
 }
 
 interface CapsuleFragParts {
+  readonly suite: Suite;
   readonly bytes: Uint8Array;
   readonly id: Uint8Array;
   readonly precursor: Point;
@@ -63,22 +67,24 @@ export class CapsuleFrag {
     this.#evidence = evidence;
   }
 
-  /** @param bytes 359 bytes E1 | V1 | id | X | E2 | V2 | U1 | U2 | z | signature. @throws CFRAG_INVALID */
-  static fromBytes(bytes: Uint8Array): CapsuleFrag {
+  /** @param bytes 359 bytes E1 | V1 | id | X | E2 | V2 | U1 | U2 | z | signature. @throws CFRAG_INVALID, SUITE_UNSUPPORTED */
+  static fromBytes(bytes: Uint8Array, suite: Suite = SECP256K1_SUITE): CapsuleFrag {
+    requireUmbral(suite);
     const reader = new ByteReader(bytes, CODE);
-    const point = () => decodePoint(reader.take(POINT_BYTES), CODE);
+    const point = () => decodePoint(suite, reader.take(POINT_BYTES), CODE);
     const [e1, v1, id, precursor] = [point(), point(), reader.take(FRAGMENT_ID_BYTES), point()];
     const [e2, v2, u1, u2] = [point(), point(), point(), point()];
-    const z = decodeScalar(reader.take(SCALAR_BYTES), CODE);
+    const z = decodeScalar(suite, reader.take(SCALAR_BYTES), CODE);
     const signature = reader.take(SIGNATURE_BYTES);
     reader.end();
-    checkSignatureForm(signature, CODE);
-    return new CapsuleFrag({ bytes: new Uint8Array(bytes), id, precursor, e1, v1 }, { e2, v2, u1, u2, z, signature });
+    checkSignatureForm(suite, signature, CODE);
+    const parts = { suite, bytes: new Uint8Array(bytes), id, precursor, e1, v1 };
+    return new CapsuleFrag(parts, { e2, v2, u1, u2, z, signature });
   }
 
-  /** @param packed 381 bytes, canonical MessagePack. @throws CFRAG_INVALID */
-  static fromMessagePack(packed: Uint8Array): CapsuleFrag {
-    return CapsuleFrag.fromBytes(unpack(LAYOUT, packed, CODE));
+  /** @param packed 381 bytes, canonical MessagePack. @throws as `fromBytes` */
+  static fromMessagePack(packed: Uint8Array, suite: Suite = SECP256K1_SUITE): CapsuleFrag {
+    return CapsuleFrag.fromBytes(unpack(LAYOUT, packed, CODE), suite);
   }
 
   toBytes(): Uint8Array {
@@ -92,7 +98,8 @@ export class CapsuleFrag {
   /**
    * Receiver side. Checks that the delegator's signer made the fragment's share for exactly these keys and that the
    * proxy applied that share to this capsule.
-   * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's.
+   * @throws CFRAG_INVALID when the proof does not hold, SIGNATURE_INVALID when the signature is not the signer's,
+   *   SUITE_UNSUPPORTED on two suites
    */
   verify(capsule: Capsule, keys: CapsuleFragKeys, cache?: ReceiverCache): VerifiedCapsuleFrag {
     const [verdict] = CapsuleFrag.verifyAll([{ cfrag: this, capsule }], keys, cache);
@@ -103,26 +110,34 @@ export class CapsuleFrag {
   /**
    * Receiver side: verifies many fragments in a fraction of the time that `verify` would take for them one by one.
    * @returns for each the verified fragment, or the error with which `verify` refuses it
+   * @throws SUITE_UNSUPPORTED unless all are of one suite
    */
   static verifyAll(
     checks: readonly { readonly cfrag: CapsuleFrag; readonly capsule: Capsule }[],
     { verifyingKey, delegatingKey, receivingKey }: CapsuleFragKeys,
     cache: ReceiverCache = new ReceiverCache(),
   ): (VerifiedCapsuleFrag | PreError)[] {
+    const { suite } = verifyingKey;
+    requireSuite(suite, delegatingKey, receivingKey);
     const examined = checks.map(({ cfrag, capsule }) => {
       const { signature, ...evidence } = cfrag.#evidence;
       const { id, precursor } = cfrag.#parts;
+      const points = capsuleParts(capsule);
+      requireSuite(suite, cfrag.#parts, capsule);
       const message = signedMessage({ id, commitment: evidence.u1, precursor }, delegatingKey, receivingKey);
       return {
         parts: { ...cfrag.#parts, capsule, delegatingKey, receivingKey },
-        proof: { ...capsuleParts(capsule), ...cfrag.#parts, ...evidence },
+        proof: { ...points, ...cfrag.#parts, ...evidence },
         isSigned: cache.isSigned(verifyingKey, message, signature),
       };
     });
-    const allHold = proofsHold(examined.filter(({ isSigned }) => isSigned).map(({ proof }) => proof));
+    const allHold = proofsHold(
+      suite,
+      examined.filter(({ isSigned }) => isSigned).map(({ proof }) => proof),
+    );
     return examined.map(({ parts, proof, isSigned }) => {
       if (!isSigned) return notSigned();
-      if (!allHold && !proofsHold([proof]))
+      if (!allHold && !proofsHold(suite, [proof]))
         return new PreError(CODE, 'the proof of re-encryption does not hold for this capsule');
       return new VerifiedCapsuleFrag(INSIDE, parts);
     });
@@ -160,7 +175,10 @@ export function cfragParts(cfrag: VerifiedCapsuleFrag): VerifiedParts {
   return readVerified(cfrag);
 }
 
-/** Proxy side: applies one key fragment to a capsule, with a proof that it was that fragment. */
+/**
+ * Proxy side: applies one key fragment to a capsule, with a proof that it was that fragment.
+ * @throws KFRAG_INVALID once the fragment is wiped, SUITE_UNSUPPORTED on two suites
+ */
 export function reencrypt(capsule: Capsule, kfrag: VerifiedKeyFrag, rng: Rng = systemRng): VerifiedCapsuleFrag {
   return reencryptTogether([capsule], kfrag, rng)[0] as VerifiedCapsuleFrag;
 }
@@ -171,26 +189,31 @@ export function reencryptTogether(
   kfrag: VerifiedKeyFrag,
   rng: Rng,
 ): VerifiedCapsuleFrag[] {
-  const { id, rk: share, precursor, commitment: u1, signatureForReceiver } = kfragParts(kfrag);
-  const rk = decodeScalar(share, 'KFRAG_INVALID');
-  const drawn = capsules.map((capsule) => ({ capsule, k: randomScalar(rng), ...capsuleParts(capsule) }));
+  const { suite, id, rk: share, precursor, commitment: u1, signatureForReceiver } = kfragParts(kfrag);
+  const { group } = suite;
+  const u = requireUmbral(suite);
+  const rk = decodeScalar(suite, share, 'KFRAG_INVALID');
+  const parts = capsules.map((capsule) => ({ capsule, ...capsuleParts(capsule) }));
+  requireSuite(suite, ...capsules);
+  const drawn = parts.map((part) => ({ ...part, k: randomScalar(suite, rng) }));
   const points = group.multiply(
     drawn.flatMap(({ k, e, v }) => [
       { scalar: rk, point: e },
       { scalar: rk, point: v },
       { scalar: k, point: e },
       { scalar: k, point: v },
-      { scalar: k, point: U },
+      { scalar: k, point: u },
     ]),
   );
   return drawn.map(({ capsule, k, e, v }, at) => {
     const [e1, v1, e2, v2, u2] = points.slice(5 * at, 5 * at + 5) as [Point, Point, Point, Point, Point];
-    const h = challenge({ e, v, e1, v1, u1, e2, v2, u2 });
+    const h = challenge(suite, { e, v, e1, v1, u1, e2, v2, u2 });
     const z = group.addScalars(k, group.multiplyScalars(h, rk));
     wipe(k);
     if (!group.isNonZero(z)) throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
     const head = [e1.bytes, v1.bytes, id, precursor.bytes];
     const evidence = [e2.bytes, v2.bytes, u1.bytes, u2.bytes, z, signatureForReceiver];
-    return new VerifiedCapsuleFrag(INSIDE, { bytes: concat(...head, ...evidence), id, precursor, e1, v1, capsule });
+    const bytes = concat(...head, ...evidence);
+    return new VerifiedCapsuleFrag(INSIDE, { suite, bytes, id, precursor, e1, v1, capsule });
   });
 }

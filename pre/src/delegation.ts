@@ -1,6 +1,6 @@
 import { binaryString, wipe } from './bytes.ts';
-import { G, group, hashToScalar, randomScalar, SCALAR_BYTES, U } from './curve.ts';
-import type { Point, Scalar } from './group.ts';
+import { hashToScalar, randomScalar, SCALAR_BYTES } from './curve.ts';
+import type { Group, Point, Scalar } from './group.ts';
 import { INSIDE } from './guard.ts';
 import type { KeyFragParts } from './kfrag.ts';
 import { FRAGMENT_ID_BYTES, signedMessage, VerifiedKeyFrag } from './kfrag.ts';
@@ -12,6 +12,8 @@ import { draw, systemRng } from './rng.ts';
 import type { SecretKey } from './secret-key.ts';
 import { scalarOf } from './secret-key.ts';
 import type { Signer } from './signer.ts';
+import type { Suite } from './suite.ts';
+import { requireSuite, requireUmbral } from './suite.ts';
 import { UMBRAL } from './tags.ts';
 
 /** Most fragments one delegation may have. */
@@ -35,7 +37,8 @@ export interface Delegation {
 /**
  * Delegator side: splits the right to re-encrypt from one key to another into `shares` key fragments.
  * @throws THRESHOLD unless 1 ≤ threshold ≤ shares ≤ 255,
- *   KEY_REUSED when the delegating key is also the signing key, RANDOM_INVALID when the random source repeats itself.
+ *   KEY_REUSED when the delegating key is also the signing key, RANDOM_INVALID when the random source repeats itself,
+ *   SUITE_UNSUPPORTED on two suites, or one without Umbral.
  */
 export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): VerifiedKeyFrag[] {
   const { delegatingKey, receivingKey, signer, threshold, shares } = delegation;
@@ -44,28 +47,33 @@ export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): Ve
     throw new PreError('THRESHOLD', 'threshold and shares are integers with 1 ≤ threshold ≤ shares');
   }
   if (shares > MAX_SHARES) throw new PreError('THRESHOLD', `at most ${MAX_SHARES} shares`);
+  const { suite } = delegatingKey;
+  const { group } = suite;
+  const u = requireUmbral(suite);
+  requireSuite(suite, receivingKey, signer.verifyingKey());
   const delegatingPublicKey = delegatingKey.publicKey();
   if (delegatingPublicKey.equals(signer.verifyingKey())) {
     throw new PreError('KEY_REUSED', 'whoever recovers a delegating key must not be able to sign: use another signer');
   }
 
-  const x = randomScalar(rng);
+  const x = randomScalar(suite, rng);
   const [precursor, shared] = group.multiply([
-    { scalar: x, point: G },
+    { scalar: x, point: group.generator },
     { scalar: x, point: pointOf(receivingKey) },
   ]) as [Point, Point];
-  using secret = new DelegationSecret(precursor, receivingKey, shared);
+  using secret = new DelegationSecret(suite, precursor, receivingKey, shared);
   const coefficients = [group.multiplyScalars(scalarOf(delegatingKey), group.invert(secret.d))];
-  while (coefficients.length < threshold) coefficients.push(randomScalar(rng));
+  while (coefficients.length < threshold) coefficients.push(randomScalar(suite, rng));
   const ids = Array.from({ length: shares }, () => draw(rng, FRAGMENT_ID_BYTES));
-  const rks = ids.map((id) => evaluate(coefficients, secret.argumentOf(id)));
+  const rks = ids.map((id) => evaluate(group, coefficients, secret.argumentOf(id)));
   wipe(x, ...coefficients);
   if (new Set(ids.map(binaryString)).size !== shares || !rks.every((rk) => group.isNonZero(rk)))
     throw new PreError('RANDOM_INVALID', 'the random source repeats itself');
 
-  const commitments = group.multiply(rks.map((scalar) => ({ scalar, point: U })));
+  const commitments = group.multiply(rks.map((scalar) => ({ scalar, point: u })));
   return rks.map((rk, index) => {
-    const unsigned = { id: ids[index] as Uint8Array, rk, precursor, commitment: commitments[index] as Point };
+    const [id, commitment] = [ids[index] as Uint8Array, commitments[index] as Point];
+    const unsigned = { suite, id, rk, precursor, commitment };
     const sign = (delegatingSigned: boolean, receivingSigned: boolean) =>
       signer.sign(
         signedMessage(
@@ -91,17 +99,19 @@ export function generateKfrags(delegation: Delegation, rng: Rng = systemRng): Ve
 /** What delegator and receiver alone share: the secret d and the polynomial's argument of every fragment id. */
 export class DelegationSecret implements Disposable {
   readonly d: Scalar;
+  readonly #suite: Suite;
   readonly #transcript: readonly Uint8Array[];
 
   /** @param shared x·B on the delegator's side, b·X on the receiver's; wiped with the rest */
-  constructor(precursor: Point, receivingKey: PublicKey, shared: Point) {
+  constructor(suite: Suite, precursor: Point, receivingKey: PublicKey, shared: Point) {
+    this.#suite = suite;
     wipe(shared.affine);
     this.#transcript = [precursor.bytes, receivingKey.toBytes(), shared.bytes];
-    this.d = hashToScalar(UMBRAL.sharedSecret, ...this.#transcript);
+    this.d = hashToScalar(suite, UMBRAL.sharedSecret, ...this.#transcript);
   }
 
   argumentOf(id: Uint8Array): Scalar {
-    return hashToScalar(UMBRAL.polynomialArgument, ...this.#transcript, id);
+    return hashToScalar(this.#suite, UMBRAL.polynomialArgument, ...this.#transcript, id);
   }
 
   [Symbol.dispose](): void {
@@ -110,7 +120,7 @@ export class DelegationSecret implements Disposable {
 }
 
 /** By Horner's rule. */
-function evaluate(coefficients: readonly Scalar[], argument: Scalar): Scalar {
+function evaluate(group: Group, coefficients: readonly Scalar[], argument: Scalar): Scalar {
   const value = coefficients.reduceRight(
     (value, coefficient) => group.addScalars(group.multiplyScalars(value, argument), coefficient),
     new Uint8Array(SCALAR_BYTES),

@@ -1,4 +1,3 @@
-import { TAG_BYTES, XNONCE_BYTES, xopen, xseal } from './aead.ts';
 import { concat } from './bytes.ts';
 import type { Capsule } from './capsule.ts';
 import { decapsulateOriginal, encapsulate } from './capsule.ts';
@@ -10,15 +9,19 @@ import type { Rng } from './rng.ts';
 import { draw, systemRng } from './rng.ts';
 import type { SecretKey } from './secret-key.ts';
 
-/** Encrypts a small message as other Umbral implementations do: nonce 24 | ciphertext | tag 16, bound to the capsule. */
+/**
+ * Encrypts a small message, in suite 1 as other Umbral implementations do: nonce 24 | ciphertext | tag 16, bound to the
+ * capsule.
+ */
 export function encrypt(
   key: PublicKey,
   plaintext: Uint8Array,
   rng: Rng = systemRng,
 ): { capsule: Capsule; ciphertext: Uint8Array } {
   const { capsule, key: symmetric } = encapsulate(key, rng);
-  const nonce = draw(rng, XNONCE_BYTES);
-  const ciphertext = concat(nonce, xseal(symmetric, nonce, capsule.toBytes(), plaintext));
+  const { message } = key.suite;
+  const nonce = draw(rng, message.nonceBytes);
+  const ciphertext = concat(nonce, message.seal(symmetric, nonce, capsule.toBytes(), plaintext));
   symmetric.fill(0);
   return { capsule, ciphertext };
 }
@@ -37,11 +40,13 @@ export function decryptReencrypted(parts: Reencrypted & { readonly ciphertext: U
 }
 
 function decrypt(symmetric: Uint8Array, capsule: Capsule, ciphertext: Uint8Array): Uint8Array {
+  const { message } = capsule.suite;
+  const { nonceBytes } = message;
   try {
-    if (ciphertext.length < XNONCE_BYTES + TAG_BYTES)
+    if (ciphertext.length < nonceBytes + message.tagBytes)
       throw new PreError('CIPHERTEXT_INVALID', 'shorter than its nonce');
-    const sealed = ciphertext.subarray(XNONCE_BYTES);
-    const plaintext = xopen(symmetric, ciphertext.subarray(0, XNONCE_BYTES), capsule.toBytes(), sealed);
+    const sealed = ciphertext.subarray(nonceBytes);
+    const plaintext = message.open(symmetric, ciphertext.subarray(0, nonceBytes), capsule.toBytes(), sealed);
     if (plaintext === undefined) throw new PreError('CIPHERTEXT_INVALID', 'the ciphertext does not open with this key');
     return plaintext;
   } finally {

@@ -2,8 +2,8 @@ import { invertCt, mapHashToField } from '@noble/curves/abstract/modular.js';
 import type { WeierstrassPoint } from '@noble/curves/abstract/weierstrass.js';
 import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
 import { utf8 } from './bytes.ts';
-import type { Group, Scalar, Term } from './group.ts';
-import { Point } from './group.ts';
+import type { Scalar, Secp256k1, Term } from './group.ts';
+import { Point, requireCurve } from './group.ts';
 import { UMBRAL } from './tags.ts';
 
 type NoblePoint = WeierstrassPoint<bigint>;
@@ -19,7 +19,7 @@ const generator = kept(Curve.BASE);
 const u = kept(secp256k1_hasher.hashToCurve(utf8(UMBRAL.pointU), { DST: UMBRAL.pointUDst }));
 
 /** secp256k1 by noble: the reference, and what runs where there is no WebAssembly. */
-export const nobleGroup: Group = {
+export const nobleGroup: Secp256k1 = {
   implementation: 'noble',
   generator,
   u,
@@ -54,7 +54,10 @@ export const nobleGroup: Group = {
   invert: (scalar) => Fn.toBytes(invertCt(integerOf(scalar), Fn.ORDER)),
 
   sign: (hash, secret, entropy) => secp256k1.sign(hash, secret, { prehash: false, extraEntropy: entropy }),
-  verify: (hash, signature, key) => secp256k1.verify(signature, hash, key.bytes, { prehash: false }),
+  verify(hash, signature, key) {
+    requireCurve(key, 'secp256k1');
+    return secp256k1.verify(signature, hash, key.bytes, { prehash: false });
+  },
 };
 
 function sum(terms: readonly Term[], product: (point: NoblePoint, scalar: bigint) => NoblePoint): NoblePoint {
@@ -64,6 +67,7 @@ function sum(terms: readonly Term[], product: (point: NoblePoint, scalar: bigint
 }
 
 function nobleOf(point: Point): NoblePoint {
+  requireCurve(point, 'secp256k1');
   const { affine } = point;
   return (
     tables.get(point) ?? Curve.fromAffine({ x: integerOf(affine.subarray(0, 32)), y: integerOf(affine.subarray(32)) })

@@ -1,6 +1,6 @@
 import { equal } from './bytes.ts';
-import type { Group, Scalar, Term } from './group.ts';
-import { Point } from './group.ts';
+import type { Scalar, Secp256k1, Term } from './group.ts';
+import { Point, requireCurve } from './group.ts';
 import { KERNEL_BASE64 } from './kernel-binary.ts';
 
 const POINT_BYTES = 33;
@@ -72,7 +72,7 @@ interface Slot {
 }
 
 /** The group in WebAssembly. */
-export class KernelGroup implements Group {
+export class KernelGroup implements Secp256k1 {
   readonly implementation = 'webassembly';
   readonly generator: Point;
   readonly u: Point;
@@ -318,9 +318,10 @@ export class KernelGroup implements Group {
     this.#memory.set(scalar, this.#scalars + at * SCALAR_BYTES);
   }
 
-  #writePoint(at: number, { affine }: Point): void {
-    requireLength(affine, AFFINE_BYTES);
-    this.#memory.set(affine, this.#points + at * AFFINE_BYTES);
+  #writePoint(at: number, point: Point): void {
+    requireCurve(point, 'secp256k1');
+    requireLength(point.affine, AFFINE_BYTES);
+    this.#memory.set(point.affine, this.#points + at * AFFINE_BYTES);
   }
 
   #readResults(count: number): (Point | undefined)[] {
@@ -353,7 +354,7 @@ export function instantiateKernel(): Kernel | undefined {
 }
 
 /** The group in WebAssembly, or nothing where that does not run. */
-export function wasmGroup(): Group | undefined {
+export function wasmGroup(): Secp256k1 | undefined {
   const kernel = instantiateKernel();
   return kernel && new KernelGroup(kernel);
 }

@@ -1,17 +1,28 @@
+import { PreError } from './pre-error.ts';
+
 /** An integer below the order of the group: 32 bytes, big-endian. */
 export type Scalar = Uint8Array;
 
-/** A point of secp256k1 that is not the identity. */
+export type Curve = 'secp256k1' | 'SM2';
+
+/** A point of a curve that is not the identity. */
 export class Point {
   /** 33 bytes, compressed SEC 1. Not to be written to. */
   readonly bytes: Uint8Array;
   /** 64 bytes x | y, each big-endian and below the field prime. Not to be written to. */
   readonly affine: Uint8Array;
+  readonly curve: Curve;
 
-  constructor(bytes: Uint8Array, affine: Uint8Array) {
+  constructor(bytes: Uint8Array, affine: Uint8Array, curve: Curve = 'secp256k1') {
     this.bytes = bytes;
     this.affine = affine;
+    this.curve = curve;
   }
+}
+
+/** On a point of another curve the arithmetic of this one gives away the secret. @throws SUITE_UNSUPPORTED */
+export function requireCurve(point: Point, curve: Curve): void {
+  if (point.curve !== curve) throw new PreError('SUITE_UNSUPPORTED', 'a point of another curve');
 }
 
 /** One summand of a linear combination. */
@@ -21,14 +32,12 @@ export interface Term {
 }
 
 /**
- * secp256k1 and the integers modulo its order. Where a scalar is called secret, neither time nor memory access depends on
+ * A curve of prime order and the integers modulo that order. Where a scalar is called secret, neither time nor memory access depends on
  * it, as far as the implementation can promise (SECURITY notes of the package); everything else may take the time it wants.
  */
 export interface Group {
   readonly implementation: 'webassembly' | 'noble';
   readonly generator: Point;
-  /** Umbral's second generator u (SPEC.md §2.1). */
-  readonly u: Point;
 
   /** The point of 33 bytes compressed SEC 1, or nothing: another length, form or x, or no point. */
   decode(bytes: Uint8Array): Point | undefined;
@@ -52,6 +61,12 @@ export interface Group {
   negate(scalar: Scalar): Scalar;
   /** The inverse of a secret scalar that is not zero. */
   invert(scalar: Scalar): Scalar;
+}
+
+/** The group of suite 1. */
+export interface Secp256k1 extends Group {
+  /** Umbral's second generator u (SPEC.md §2.1). */
+  readonly u: Point;
 
   /**
    * ECDSA with low s, 64 bytes r | s. The nonce is RFC 6979 with SHA-256 and `entropy` as additional data (§3.6 there).

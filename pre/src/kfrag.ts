@@ -1,5 +1,5 @@
 import { ByteReader, concat, equal } from './bytes.ts';
-import { decodePoint, decodeScalar, multiply, POINT_BYTES, SCALAR_BYTES, U } from './curve.ts';
+import { decodePoint, decodeScalar, multiply, POINT_BYTES, SCALAR_BYTES } from './curve.ts';
 import type { Point, Scalar } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import type { Layout } from './messagepack.ts';
@@ -7,6 +7,9 @@ import { array, BOOLEAN, bin, pack, unpack } from './messagepack.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import { checkSignatureForm, SIGNATURE_BYTES, verifySignature } from './signer.ts';
+import type { Suite } from './suite.ts';
+import { requireSuite, requireUmbral } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 export const FRAGMENT_ID_BYTES = 32;
 
@@ -24,6 +27,7 @@ let readParts: (kfrag: VerifiedKeyFrag) => KeyFragParts;
 
 /** The fields of a key fragment; `rk` is the secret share. */
 export interface KeyFragParts {
+  readonly suite: Suite;
   readonly id: Uint8Array;
   readonly rk: Scalar;
   readonly precursor: Point;
@@ -49,23 +53,25 @@ export class KeyFrag {
     this.#parts = parts;
   }
 
-  /** @param bytes 310 bytes, canonical MessagePack (SPEC.md §2.6). @throws KFRAG_INVALID */
-  static fromBytes(bytes: Uint8Array): KeyFrag {
+  /** @param bytes 310 bytes, canonical MessagePack (SPEC.md §2.6). @throws KFRAG_INVALID, SUITE_UNSUPPORTED */
+  static fromBytes(bytes: Uint8Array, suite: Suite = SECP256K1_SUITE): KeyFrag {
+    const u = requireUmbral(suite);
     const reader = new ByteReader(unpack(LAYOUT, bytes, CODE), CODE);
     // A foreign u lets anyone forge a fragment whose commitment holds: the signature covers neither u nor rk.
-    if (!equal(reader.take(POINT_BYTES), U.bytes)) throw new PreError(CODE, 'foreign parameter u');
+    if (!equal(reader.take(POINT_BYTES), u.bytes)) throw new PreError(CODE, 'foreign parameter u');
     const parts = {
+      suite,
       id: reader.take(FRAGMENT_ID_BYTES),
-      rk: decodeScalar(reader.take(SCALAR_BYTES), CODE),
-      precursor: decodePoint(reader.take(POINT_BYTES), CODE),
-      commitment: decodePoint(reader.take(POINT_BYTES), CODE),
+      rk: decodeScalar(suite, reader.take(SCALAR_BYTES), CODE),
+      precursor: decodePoint(suite, reader.take(POINT_BYTES), CODE),
+      commitment: decodePoint(suite, reader.take(POINT_BYTES), CODE),
       signatureForProxy: reader.take(SIGNATURE_BYTES),
       signatureForReceiver: reader.take(SIGNATURE_BYTES),
       delegatingKeySigned: readFlag(reader),
       receivingKeySigned: readFlag(reader),
     };
-    checkSignatureForm(parts.signatureForProxy, CODE);
-    checkSignatureForm(parts.signatureForReceiver, CODE);
+    checkSignatureForm(suite, parts.signatureForProxy, CODE);
+    checkSignatureForm(suite, parts.signatureForReceiver, CODE);
     return new KeyFrag(parts);
   }
 
@@ -77,11 +83,13 @@ export class KeyFrag {
    * Proxy side. Checks U1 = rk·u and the signer's signature for the proxy; given both other keys, also the signature
    * the receiver will check, so that no signer can make an honest proxy's work fail at the receiver.
    * @throws KFRAG_INVALID when the commitment is wrong or a given key is bound by no signature,
-   *   SIGNATURE_INVALID when a signature is not the signer's.
+   *   SIGNATURE_INVALID when a signature is not the signer's, SUITE_UNSUPPORTED when a key is of another suite.
    */
   verify({ verifyingKey, delegatingKey, receivingKey }: KeyFragKeys): VerifiedKeyFrag {
     const parts = this.#parts;
-    if (!equal(multiply(parts.rk, U).bytes, parts.commitment.bytes)) {
+    const { suite } = parts;
+    requireSuite(suite, ...[verifyingKey, delegatingKey, receivingKey].filter((key) => key !== undefined));
+    if (!equal(multiply(suite.group, parts.rk, requireUmbral(suite)).bytes, parts.commitment.bytes)) {
       throw new PreError(CODE, 'the share does not match its commitment');
     }
     const bothGiven = delegatingKey !== undefined && receivingKey !== undefined;
@@ -171,7 +179,8 @@ function readFlag(reader: ByteReader): boolean {
 
 function encode(parts: KeyFragParts): Uint8Array {
   const flags = [parts.delegatingKeySigned, parts.receivingKeySigned].map((flag) => (flag ? TRUE : FALSE));
-  const { id, rk, precursor, commitment, signatureForProxy, signatureForReceiver } = parts;
-  const content = [U.bytes, id, rk, precursor.bytes, commitment.bytes, signatureForProxy, signatureForReceiver];
+  const { suite, id, rk, precursor, commitment, signatureForProxy, signatureForReceiver } = parts;
+  const u = requireUmbral(suite);
+  const content = [u.bytes, id, rk, precursor.bytes, commitment.bytes, signatureForProxy, signatureForReceiver];
   return pack(LAYOUT, concat(...content, Uint8Array.from(flags)));
 }

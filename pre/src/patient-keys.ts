@@ -1,11 +1,10 @@
-import { derive } from './aead.ts';
 import { exactly } from './bytes.ts';
 import { tagged } from './context.ts';
-import { group } from './curve.ts';
 import { PreError } from './pre-error.ts';
 import { SecretKey } from './secret-key.ts';
 import { Signer } from './signer.ts';
-import { SUITE } from './suite.ts';
+import type { Suite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 import { LABEL, YILIAN } from './tags.ts';
 
 const MASTER_BYTES = 32;
@@ -18,21 +17,23 @@ export interface ScopeKeyLabel {
   readonly epoch: number;
 }
 
-/** A patient's keys in one federation, all derived from one master key; none of them leads back to it or to another. */
+/** A patient's keys in one federation and suite, all derived from one master key; none leads back to it or to another. */
 export class PatientKeys {
+  readonly suite: Suite;
   readonly #master: Uint8Array;
   readonly #federation: string;
 
-  private constructor(master: Uint8Array, federation: string) {
+  private constructor(master: Uint8Array, federation: string, suite: Suite) {
+    this.suite = suite;
     this.#master = master;
     this.#federation = federation;
   }
 
   /** @param master 32 uniformly random bytes. @throws KEY_INVALID, CONTEXT_INVALID on an empty federation */
-  static fromMaster(master: Uint8Array, federation: string): PatientKeys {
+  static fromMaster(master: Uint8Array, federation: string, suite: Suite = SECP256K1_SUITE): PatientKeys {
     const own = exactly(master, MASTER_BYTES, 'KEY_INVALID', 'a master key');
     if (own.every((byte) => byte === 0)) throw new PreError('KEY_INVALID', 'an all-zero master key');
-    return new PatientKeys(own, nonEmpty(federation, 'federation'));
+    return new PatientKeys(own, nonEmpty(federation, 'federation'), suite);
   }
 
   /** Signs the patient's documents and key fragments. */
@@ -52,11 +53,12 @@ export class PatientKeys {
 
   #derive(...parts: readonly (string | number)[]): SecretKey {
     if (this.#master.every((byte) => byte === 0)) throw new PreError('KEY_INVALID', 'the keys were wiped');
-    const info = tagged(YILIAN.key, LABEL, this.#federation, SUITE, ...parts);
-    const wide = derive(this.#master, info, WIDE_SCALAR_BYTES);
-    const scalar = group.nonZero(wide);
+    const { suite } = this;
+    const info = tagged(YILIAN.key, LABEL, this.#federation, suite.name, ...parts);
+    const wide = suite.derive(this.#master, info, WIDE_SCALAR_BYTES);
+    const scalar = suite.group.nonZero(wide);
     wide.fill(0);
-    const key = SecretKey.fromBytes(scalar);
+    const key = SecretKey.fromBytes(scalar, suite);
     scalar.fill(0);
     return key;
   }

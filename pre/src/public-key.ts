@@ -1,32 +1,37 @@
 import { binaryString, equal, exactly } from './bytes.ts';
-import { decodePoint, group, POINT_BYTES } from './curve.ts';
+import { decodePoint, POINT_BYTES } from './curve.ts';
 import type { Point } from './group.ts';
 import { INSIDE, requireInside } from './guard.ts';
 import { PreError } from './pre-error.ts';
+import type { Suite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 let readPoint: (key: PublicKey) => Point;
 
-/** A secp256k1 public key, never the identity. */
+/** A public key of a suite, never the identity. */
 export class PublicKey {
+  readonly suite: Suite;
   readonly #point: Point;
 
   /** @internal */
-  constructor(inside: typeof INSIDE, point: Point) {
+  constructor(inside: typeof INSIDE, suite: Suite, point: Point) {
     requireInside(inside);
+    this.suite = suite;
     this.#point = point;
   }
 
   /** @param bytes 33 bytes, compressed SEC1. @throws KEY_INVALID */
-  static fromBytes(bytes: Uint8Array): PublicKey {
+  static fromBytes(bytes: Uint8Array, suite: Suite = SECP256K1_SUITE): PublicKey {
     const own = exactly(bytes, POINT_BYTES, 'KEY_INVALID', 'a public key');
-    return new PublicKey(INSIDE, decodePoint(own, 'KEY_INVALID'));
+    return new PublicKey(INSIDE, suite, decodePoint(suite, own, 'KEY_INVALID'));
   }
 
   /** @param text the 33 bytes as 44 characters of base64url. @throws KEY_INVALID */
-  static fromBase64url(text: string): PublicKey {
+  static fromBase64url(text: string, suite: Suite = SECP256K1_SUITE): PublicKey {
     if (!/^[\w-]{44}$/.test(text)) throw new PreError('KEY_INVALID', 'a public key is 44 characters of base64url');
     const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-    return PublicKey.fromBytes(Uint8Array.from(binary, (letter) => letter.charCodeAt(0)));
+    const bytes = Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+    return PublicKey.fromBytes(bytes, suite);
   }
 
   toBytes(): Uint8Array {
@@ -39,11 +44,11 @@ export class PublicKey {
 
   /** Computes what makes many encryptions to this key faster than few. */
   prepare(): void {
-    group.prepare(this.#point);
+    this.suite.group.prepare(this.#point);
   }
 
   equals(other: PublicKey): boolean {
-    return equal(this.#point.bytes, other.#point.bytes);
+    return this.suite === other.suite && equal(this.#point.bytes, other.#point.bytes);
   }
 
   toJSON(): string {
@@ -64,6 +69,6 @@ export function pointOf(key: PublicKey): Point {
 }
 
 /** The key that a point is, inside the package only. */
-export function publicKeyOf(point: Point): PublicKey {
-  return new PublicKey(INSIDE, point);
+export function publicKeyOf(suite: Suite, point: Point): PublicKey {
+  return new PublicKey(INSIDE, suite, point);
 }

@@ -1,8 +1,8 @@
 import { binaryString, concat, wipe } from './bytes.ts';
 import type { VerifiedParts } from './cfrag.ts';
-import { group, multiply, ONE } from './curve.ts';
+import { multiply, ONE } from './curve.ts';
 import { DelegationSecret } from './delegation.ts';
-import type { Scalar } from './group.ts';
+import type { Group, Scalar } from './group.ts';
 import type { PublicKey } from './public-key.ts';
 import type { SecretKey } from './secret-key.ts';
 import { scalarOf } from './secret-key.ts';
@@ -18,7 +18,7 @@ export class ReceiverCache implements Disposable {
 
   /** Whether the signature of a key fragment holds: it is the same in all that a proxy makes with it. */
   isSigned(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-    const question = binaryString(concat(key.toBytes(), message, signature));
+    const question = binaryString(concat(Uint8Array.of(key.suite.id), key.toBytes(), message, signature));
     const isSigned = this.#signatures.get(question) ?? verifySignature(key, message, signature);
     this.#signatures.set(question, isSigned);
     return isSigned;
@@ -28,12 +28,20 @@ export class ReceiverCache implements Disposable {
   weights(receivingKey: SecretKey, fragments: readonly Pick<VerifiedParts, 'id' | 'precursor'>[]): readonly Scalar[] {
     const [{ precursor }] = fragments as [VerifiedParts];
     const receiver = receivingKey.publicKey();
-    const question = binaryString(concat(receiver.toBytes(), precursor.bytes, ...fragments.map(({ id }) => id)));
+    const { suite } = receiver;
+    const ids = fragments.map(({ id }) => id);
+    const question = binaryString(concat(Uint8Array.of(suite.id), receiver.toBytes(), precursor.bytes, ...ids));
     let weights = this.#weights.get(question);
     if (weights === undefined) {
-      using secret = new DelegationSecret(precursor, receiver, multiply(scalarOf(receivingKey), precursor));
+      using secret = new DelegationSecret(
+        suite,
+        precursor,
+        receiver,
+        multiply(suite.group, scalarOf(receivingKey), precursor),
+      );
       weights = lagrangeAtZero(
-        fragments.map(({ id }) => secret.argumentOf(id)),
+        suite.group,
+        ids.map((id) => secret.argumentOf(id)),
         secret.d,
       );
       this.#weights.set(question, weights);
@@ -49,7 +57,7 @@ export class ReceiverCache implements Disposable {
 }
 
 /** factor·λᵢ with λᵢ = Π xⱼ / (xⱼ - xᵢ) over j ≠ i, for secret arguments, which it consumes. */
-function lagrangeAtZero(xs: readonly Scalar[], factor: Scalar): Scalar[] {
+function lagrangeAtZero(group: Group, xs: readonly Scalar[], factor: Scalar): Scalar[] {
   const product = (scalars: readonly Scalar[]) => scalars.reduce((a, b) => group.multiplyScalars(a, b), ONE);
   const weights = xs.map((xi, i) => {
     const others = xs.filter((_, j) => j !== i);

@@ -1,33 +1,39 @@
 import { exactly } from './bytes.ts';
-import { decodeScalar, G, multiply, randomScalar, SCALAR_BYTES } from './curve.ts';
+import { multiply, randomScalar, SCALAR_BYTES } from './curve.ts';
 import type { Scalar } from './group.ts';
+import { INSIDE, requireInside } from './guard.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
 import { publicKeyOf } from './public-key.ts';
 import type { Rng } from './rng.ts';
 import { systemRng } from './rng.ts';
+import type { Suite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 const HIDDEN = '[SecretKey]';
 
 let readScalar: (key: SecretKey) => Scalar;
 
-/** A secp256k1 secret key. Nothing that prints or serialises it shows its value. */
+/** A secret key of a suite. Nothing that prints or serialises it shows its value. */
 export class SecretKey {
+  readonly suite: Suite;
   readonly #bytes: Uint8Array;
   #publicKey: PublicKey | undefined;
 
-  private constructor(bytes: Uint8Array) {
+  private constructor(inside: typeof INSIDE, suite: Suite, bytes: Uint8Array) {
+    requireInside(inside);
+    this.suite = suite;
     this.#bytes = bytes;
-    decodeScalar(bytes, 'KEY_INVALID');
+    scalarOf(this);
   }
 
-  static random(rng: Rng = systemRng): SecretKey {
-    return new SecretKey(randomScalar(rng));
+  static random(rng: Rng = systemRng, suite: Suite = SECP256K1_SUITE): SecretKey {
+    return new SecretKey(INSIDE, suite, randomScalar(suite, rng));
   }
 
-  /** @param bytes 32 bytes big-endian, 1 to n-1. @throws KEY_INVALID */
-  static fromBytes(bytes: Uint8Array): SecretKey {
-    return new SecretKey(exactly(bytes, SCALAR_BYTES, 'KEY_INVALID', 'a secret key'));
+  /** @param bytes 32 bytes big-endian, from 1 to n-1, or n-2 where SM2 signs. @throws KEY_INVALID */
+  static fromBytes(bytes: Uint8Array, suite: Suite = SECP256K1_SUITE): SecretKey {
+    return new SecretKey(INSIDE, suite, exactly(bytes, SCALAR_BYTES, 'KEY_INVALID', 'a secret key'));
   }
 
   /** A copy of the 32 bytes; the caller wipes it. @throws KEY_INVALID after `wipe` */
@@ -36,7 +42,10 @@ export class SecretKey {
   }
 
   publicKey(): PublicKey {
-    this.#publicKey ??= publicKeyOf(multiply(scalarOf(this), G));
+    if (this.#publicKey === undefined) {
+      const { group } = this.suite;
+      this.#publicKey = publicKeyOf(this.suite, multiply(group, scalarOf(this), group.generator));
+    }
     return this.#publicKey;
   }
 
@@ -60,7 +69,8 @@ export class SecretKey {
   static {
     readScalar = (key) => {
       if (!(#bytes in key)) throw new PreError('KEY_INVALID', 'not a SecretKey');
-      return decodeScalar(key.#bytes, 'KEY_INVALID');
+      if (!key.suite.isSecretKey(key.#bytes)) throw new PreError('KEY_INVALID', 'not the value of a secret key');
+      return key.#bytes;
     };
   }
 }

@@ -1,6 +1,4 @@
-import { sha256 } from '#native';
 import { wipe } from './bytes.ts';
-import { decodeScalar, group } from './curve.ts';
 import type { PreErrorCode } from './pre-error.ts';
 import { PreError } from './pre-error.ts';
 import type { PublicKey } from './public-key.ts';
@@ -9,12 +7,14 @@ import type { Rng } from './rng.ts';
 import { draw, systemRng } from './rng.ts';
 import type { SecretKey } from './secret-key.ts';
 import { scalarOf } from './secret-key.ts';
+import type { Suite } from './suite.ts';
 
+/** In every suite. */
 export const SIGNATURE_BYTES = 64;
 
 const ENTROPY_BYTES = 32;
 
-/** Signs with ECDSA over secp256k1 and SHA-256. Its key is never a delegating key. */
+/** Signs as the suite of its key does: ECDSA with SHA-256, or SM2. The key is never a delegating key. */
 export class Signer {
   readonly #secret: SecretKey;
 
@@ -22,10 +22,10 @@ export class Signer {
     this.#secret = secret;
   }
 
-  /** 64 bytes r | s with low s; the nonce is RFC 6979 with 32 random bytes as additional data (§3.6). */
+  /** 64 bytes r | s; the nonce is RFC 6979 with 32 random bytes as additional data (§3.6). */
   sign(message: Uint8Array, rng: Rng = systemRng): Uint8Array {
     const entropy = draw(rng, ENTROPY_BYTES);
-    const signature = group.sign(sha256(message), scalarOf(this.#secret), entropy);
+    const signature = this.#secret.suite.sign(message, scalarOf(this.#secret), entropy);
     wipe(entropy);
     return signature;
   }
@@ -40,17 +40,13 @@ export class Signer {
   }
 }
 
-/** False for a wrong, malformed or high-s signature. */
+/** False for a wrong or malformed signature, and for one with a high s where low s is the rule. */
 export function verifySignature(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-  if (!(signature instanceof Uint8Array) || signature.length !== SIGNATURE_BYTES) return false;
-  return group.verify(sha256(message), signature, pointOf(key));
+  const point = pointOf(key);
+  return signature instanceof Uint8Array && key.suite.verify(message, signature, point);
 }
 
-/** Refuses r or s out of range and a high s, before the signature's message is known. @throws `code` */
-export function checkSignatureForm(signature: Uint8Array, code: PreErrorCode): void {
-  decodeScalar(signature.subarray(0, 32), code);
-  const s = decodeScalar(signature.subarray(32), code);
-  const other = group.negate(s);
-  const at = s.findIndex((byte, index) => byte !== other[index]);
-  if ((s[at] as number) > (other[at] as number)) throw new PreError(code, 'the signature has a high s');
+/** Refuses what is no signature whatever its message and key. @throws `code` */
+export function checkSignatureForm(suite: Suite, signature: Uint8Array, code: PreErrorCode): void {
+  if (!suite.isSignature(signature)) throw new PreError(code, 'not a signature');
 }

@@ -14,13 +14,19 @@ import type { PreErrorCode } from './pre-error.ts';
 import { PreError } from './pre-error.ts';
 import { pointOf, publicKeyOf } from './public-key.ts';
 import { SecretKey } from './secret-key.ts';
+import { requireSuite } from './suite.ts';
+import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 
 /**
  * What goes to a thread and comes back. It was checked where it came into the package and is not checked again, for none
  * but the pool and its own threads has the other end. Points go with both forms. Secrets are moved, not copied.
  */
 export type Task =
-  | { readonly operation: 'reencrypt'; readonly kfrag: KeyFragParts; readonly capsules: readonly CapsuleParts[] }
+  | {
+      readonly operation: 'reencrypt';
+      readonly kfrag: Omit<KeyFragParts, 'suite'>;
+      readonly capsules: readonly CapsuleParts[];
+    }
   | {
       readonly operation: 'decapsulate';
       readonly receivingKey: Uint8Array;
@@ -48,10 +54,11 @@ interface Refusal {
   readonly message: string;
 }
 
-/** @throws KFRAG_INVALID when the fragment was wiped, CAPSULE_INVALID */
+/** @throws KFRAG_INVALID when the fragment was wiped, CAPSULE_INVALID, SUITE_UNSUPPORTED: threads know the first suite alone */
 export function reencryptTask(capsules: readonly Capsule[], kfrag: VerifiedKeyFrag): Posted<Task> {
-  const { rk, ...parts } = kfragParts(kfrag);
-  const moved = new Uint8Array(decodeScalar(rk, 'KFRAG_INVALID'));
+  const { rk, suite, ...parts } = kfragParts(kfrag);
+  requireSuite(SECP256K1_SUITE, { suite }, ...capsules);
+  const moved = new Uint8Array(decodeScalar(suite, rk, 'KFRAG_INVALID'));
   const message: Task = {
     operation: 'reencrypt',
     kfrag: { ...parts, rk: moved },
@@ -60,11 +67,12 @@ export function reencryptTask(capsules: readonly Capsule[], kfrag: VerifiedKeyFr
   return { message, secrets: [moved] };
 }
 
-/** @throws KEY_INVALID when the receiving key was wiped, CAPSULE_INVALID */
+/** @throws KEY_INVALID when the receiving key was wiped, CAPSULE_INVALID, SUITE_UNSUPPORTED */
 export function decapsulateTask(
   items: readonly CapsuleWithCfrags[],
   { receivingKey, delegatingKey, verifyingKey }: Omit<ReencryptedBatch, 'items'>,
 ): Posted<Task> {
+  requireSuite(SECP256K1_SUITE, receivingKey, delegatingKey, verifyingKey, ...items.map(({ capsule }) => capsule));
   const moved = new Uint8Array(receivingKey.toBytes());
   const message: Task = {
     operation: 'decapsulate',
@@ -87,10 +95,10 @@ export function cfragsFrom(
   capsules: readonly Capsule[],
   kfrag: VerifiedKeyFrag,
 ): VerifiedCapsuleFrag[] {
-  const { id, precursor } = kfragParts(kfrag);
+  const { suite, id, precursor } = kfragParts(kfrag);
   return sent.map(({ bytes, e1, v1 }, at) => {
     const capsule = capsules[at] as Capsule;
-    return new VerifiedCapsuleFrag(INSIDE, { bytes, id, precursor, e1: revived(e1), v1: revived(v1), capsule });
+    return new VerifiedCapsuleFrag(INSIDE, { suite, bytes, id, precursor, e1: revived(e1), v1: revived(v1), capsule });
   });
 }
 
@@ -106,6 +114,7 @@ function performReencrypt({ kfrag, capsules }: Extract<Task, { operation: 'reenc
   const { precursor, commitment } = kfrag;
   const verified = new VerifiedKeyFrag(INSIDE, {
     ...kfrag,
+    suite: SECP256K1_SUITE,
     precursor: revived(precursor),
     commitment: revived(commitment),
   });
@@ -129,8 +138,8 @@ function performDecapsulate({
     const secrets: Uint8Array<ArrayBuffer>[] = [];
     const message = decapsulateAll({
       receivingKey,
-      delegatingKey: publicKeyOf(revived(delegatingKey)),
-      verifyingKey: publicKeyOf(revived(verifyingKey)),
+      delegatingKey: publicKeyOf(SECP256K1_SUITE, revived(delegatingKey)),
+      verifyingKey: publicKeyOf(SECP256K1_SUITE, revived(verifyingKey)),
       items: items.map(({ capsule, cfrags }) => ({ capsule: capsuleOf(capsule), cfrags })),
     }).map(({ key, faults }) => {
       const refusals = new Map(Array.from(faults, ([at, error]) => [at, refusalOf(error)]));
@@ -156,7 +165,8 @@ function revived({ bytes, affine }: Point): Point {
 }
 
 function capsuleOf({ e, v, s }: CapsuleParts): Capsule {
-  return new Capsule(INSIDE, { e: revived(e), v: revived(v), s }, concat(e.bytes, v.bytes, s));
+  const parts = { e: revived(e), v: revived(v), s };
+  return new Capsule(INSIDE, SECP256K1_SUITE, parts, concat(e.bytes, v.bytes, s));
 }
 
 function refusalOf({ code, message }: PreError): Refusal {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { BODY_HEADER_BYTES, openBody, resumeBody, sealBody } from '../src/index.ts';
+import { SM_SUITE } from '../src/sm/index.ts';
 import { asyncOutcome, collect, flipped, seeded } from './fixtures.ts';
 
 const rng = seeded('body resume');
@@ -38,6 +39,19 @@ describe('a writer that was interrupted', () => {
         for (let at = Math.max(edge - 20, BODY_HEADER_BYTES); at <= Math.min(edge + 20, body.length); at++)
           await expectGoesOn(body, at, whole);
       }
+    }
+  });
+
+  test('goes on in suite 2, whose tags are longer', async () => {
+    const suite = SM_SUITE;
+    const sealedChunk = CHUNK + suite.chunk.tagBytes;
+    const body = await collect(sealBody(contentKey, [plaintext], { chunkSize: CHUNK, rng, suite }));
+    const edges = [0, 1, 2].map((index) => BODY_HEADER_BYTES + index * sealedChunk);
+    const places = [...edges.flatMap((edge) => [edge, edge + 1, edge + CHUNK, edge + sealedChunk - 1]), body.length];
+    for (const at of places.filter((place) => place <= body.length)) {
+      const written = body.subarray(0, at);
+      const resumed = resumeBody(contentKey, readFrom(written), at, sourceOf(plaintext), { suite });
+      expect(Buffer.from(body.subarray(at)).equals(await collect(resumed))).toBe(true);
     }
   });
 

@@ -1,8 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { PreErrorCode, Rng, VerifiedCapsuleFrag } from '../src/index.ts';
-import { CapsuleFrag, encapsulate, generateKfrags, PreError, reencrypt, SecretKey, Signer } from '../src/index.ts';
+import type { PreErrorCode, Rng, Suite, VerifiedCapsuleFrag } from '../src/index.ts';
+import {
+  CapsuleFrag,
+  encapsulate,
+  generateKfrags,
+  PreError,
+  reencrypt,
+  SECP256K1_SUITE,
+  SecretKey,
+  Signer,
+} from '../src/index.ts';
 import { systemRng } from '../src/rng.ts';
+import { EXPERIMENTAL_UMBRAL_SM2, SM_SUITE } from '../src/sm/index.ts';
 
 /** Bytes that depend on the seed alone, so that a failure repeats. */
 export function seeded(seed: string): Rng {
@@ -66,29 +76,45 @@ export function spliced(
   return new Uint8Array(Buffer.concat([bytes.subarray(0, at), replacement, bytes.subarray(at + remove)]));
 }
 
-const rng = seeded('cast');
+/** Keys of suite 2 as the functions on bare bytes take them: 32 and 33 bytes. */
+export const sm2SecretKey = (rng: Rng): Uint8Array => SecretKey.random(rng, SM_SUITE).toBytes();
+export const sm2PublicKey = (secret: Uint8Array): Uint8Array =>
+  SecretKey.fromBytes(secret, SM_SUITE).publicKey().toBytes();
+
+/** The suites with Umbral, and the two that every object of ours but the key header has. */
+export const UMBRAL_SUITES = [SECP256K1_SUITE, EXPERIMENTAL_UMBRAL_SM2];
+export const MAIN_SUITES = [SECP256K1_SUITE, SM_SUITE];
 
 /** Alice delegates to Bob; Alice's signer has a key of its own; Eve is someone else. */
-export const alice = SecretKey.random(rng);
-export const bob = SecretKey.random(rng);
-export const eve = SecretKey.random(rng);
-export const signingKey = SecretKey.random(rng);
-export const signer = new Signer(signingKey);
-export const keys = {
-  verifyingKey: signer.verifyingKey(),
-  delegatingKey: alice.publicKey(),
-  receivingKey: bob.publicKey(),
-};
+export function castOf(suite: Suite) {
+  const rng = seeded('cast');
+  const [alice, bob, eve, signingKey] = [
+    SecretKey.random(rng, suite),
+    SecretKey.random(rng, suite),
+    SecretKey.random(rng, suite),
+    SecretKey.random(rng, suite),
+  ];
+  const signer = new Signer(signingKey);
+  const keys = {
+    verifyingKey: signer.verifyingKey(),
+    delegatingKey: alice.publicKey(),
+    receivingKey: bob.publicKey(),
+  };
 
-/** One capsule, a delegation of `threshold` of `shares`, and every fragment checked as Bob would. */
-export function delegated(threshold: number, shares: number, randomness: Rng = systemRng) {
-  const { capsule, key } = encapsulate(keys.delegatingKey, randomness);
-  const kfrags = generateKfrags(
-    { delegatingKey: alice, receivingKey: keys.receivingKey, signer, threshold, shares },
-    randomness,
-  );
-  const cfrags: VerifiedCapsuleFrag[] = kfrags.map((kfrag) =>
-    CapsuleFrag.fromBytes(reencrypt(capsule, kfrag, randomness).toBytes()).verify(capsule, keys),
-  );
-  return { capsule, key, kfrags, cfrags };
+  /** One capsule, a delegation of `threshold` of `shares`, and every fragment checked as Bob would. */
+  function delegated(threshold: number, shares: number, randomness: Rng = systemRng) {
+    const { capsule, key } = encapsulate(keys.delegatingKey, randomness);
+    const kfrags = generateKfrags(
+      { delegatingKey: alice, receivingKey: keys.receivingKey, signer, threshold, shares },
+      randomness,
+    );
+    const cfrags: VerifiedCapsuleFrag[] = kfrags.map((kfrag) =>
+      CapsuleFrag.fromBytes(reencrypt(capsule, kfrag, randomness).toBytes(), suite).verify(capsule, keys),
+    );
+    return { capsule, key, kfrags, cfrags };
+  }
+
+  return { alice, bob, eve, signingKey, signer, keys, delegated };
 }
+
+export const { alice, bob, eve, signingKey, signer, keys, delegated } = castOf(SECP256K1_SUITE);

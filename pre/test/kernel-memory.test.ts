@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Group } from '../src/group.ts';
+import type { Secp256k1 } from '../src/group.ts';
 import { instantiateKernel, type Kernel, KernelGroup } from '../src/group-wasm.ts';
 import { seeded } from './fixtures.ts';
 
@@ -14,7 +14,7 @@ const [point, prepared] = group.multiply([
 ]);
 group.prepare(prepared!);
 
-type Act = (using: Group) => unknown;
+type Act = (using: Secp256k1) => unknown;
 
 const multiplyByAll: Act = (using) =>
   using.multiply([point!, prepared!, using.generator, using.u].map((base) => ({ scalar: secret, point: base })));

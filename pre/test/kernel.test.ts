@@ -1,13 +1,13 @@
 import { secp256k1, secp256k1_hasher } from '@noble/curves/secp256k1.js';
 import { describe, expect, test, vi } from 'vitest';
 import { bytesOf, Cases, EDGE_SCALARS, integerOf } from '../kernel/differential.ts';
-import type { Group } from '../src/group.ts';
+import type { Secp256k1 } from '../src/group.ts';
 import { Point } from '../src/group.ts';
 import { instantiateKernel, KernelGroup, wasmGroup } from '../src/group-wasm.ts';
 import { seeded, toHex } from './fixtures.ts';
 
 const kernel = instantiateKernel()!;
-const group: Group = new KernelGroup(kernel);
+const group: Secp256k1 = new KernelGroup(kernel);
 const ORDER = secp256k1.Point.Fn.ORDER;
 const PRIME = secp256k1.Point.Fp.ORDER;
 

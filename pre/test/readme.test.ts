@@ -13,5 +13,5 @@ test('the examples of the README run as one program', async () => {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   stdin.end(program);
-  expect(await text(stdout)).toBe('no fracture\n');
+  expect(await text(stdout)).toBe('no fracture\nno fracture\n');
 });

@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 import { hkdfSm3, sm2Kdf } from '../src/sm/kdf.ts';
 import * as node from '../src/sm/native-node.ts';
 import * as portable from '../src/sm/native-portable.ts';
-import { decodePublicKey, sm2PublicKey, sm2SecretKey } from '../src/sm/sm2-curve.ts';
+import { decodePublicKey } from '../src/sm/sm2-curve.ts';
 import { signSm2, verifySm2 } from '../src/sm/sm2-signature.ts';
 import { unwrapKey, wrapKey } from '../src/sm/sm2-wrap.ts';
 import { sm4Blocks } from '../src/sm/sm4.ts';
-import { hex, seeded, toHex } from './fixtures.ts';
+import { hex, seeded, sm2PublicKey, sm2SecretKey, toHex } from './fixtures.ts';
 
 const rng = seeded('sm interop');
 const ROUNDS = 300;

@@ -3,10 +3,9 @@ import type { PreErrorCode } from '../src/index.ts';
 import { PreError } from '../src/index.ts';
 import { open, seal } from '../src/sm/aead.ts';
 import { hkdfSm3 } from '../src/sm/kdf.ts';
-import { sm2PublicKey } from '../src/sm/sm2-curve.ts';
 import { DEFAULT_USER_ID, signSm2, verifySm2 } from '../src/sm/sm2-signature.ts';
 import { unwrapKey } from '../src/sm/sm2-wrap.ts';
-import { base64url, outcome, readVectors } from './fixtures.ts';
+import { base64url, outcome, readVectors, sm2PublicKey } from './fixtures.ts';
 
 interface Case {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { afterAll, expect, test, vi } from 'vitest';
-import { seeded } from './fixtures.ts';
+import { seeded, sm2PublicKey, sm2SecretKey } from './fixtures.ts';
 
 vi.mock('#native-sm', async () => {
   const { hmacSm3, sm3, sm4Ctr } = await import('../src/sm/native-portable.ts');
@@ -15,7 +15,6 @@ afterAll(() => {
 
 const native = await import('#native-sm');
 const { open, seal } = await import('../src/sm/aead.ts');
-const { sm2PublicKey, sm2SecretKey } = await import('../src/sm/sm2-curve.ts');
 const { signSm2, verifySm2 } = await import('../src/sm/sm2-signature.ts');
 const { unwrapKey, wrapKey } = await import('../src/sm/sm2-wrap.ts');
 

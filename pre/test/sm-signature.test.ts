@@ -9,7 +9,7 @@ import {
 } from 'node:crypto';
 import { DER } from '@noble/curves/abstract/weierstrass.js';
 import { describe, expect, test } from 'vitest';
-import { decodePublicKey, G, Sm2, scalars, sm2PublicKey, sm2SecretKey } from '../src/sm/sm2-curve.ts';
+import { decodePublicKey, G, Sm2, scalars } from '../src/sm/sm2-curve.ts';
 import {
   DEFAULT_USER_ID,
   digest,
@@ -19,7 +19,7 @@ import {
   verifyDigest,
   verifySm2,
 } from '../src/sm/sm2-signature.ts';
-import { flipped, hex, outcome, seeded, toHex } from './fixtures.ts';
+import { flipped, hex, outcome, seeded, sm2PublicKey, sm2SecretKey, toHex } from './fixtures.ts';
 
 const rng = seeded('sm signature');
 const secret = sm2SecretKey(rng);

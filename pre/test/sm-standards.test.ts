@@ -3,11 +3,11 @@ import { bytesToNumberBE } from '@noble/curves/utils.js';
 import { describe, expect, test } from 'vitest';
 import * as node from '../src/sm/native-node.ts';
 import * as portable from '../src/sm/native-portable.ts';
-import { decodePoint, decodeSecretKey, sm2PublicKey, UNCOMPRESSED_BYTES } from '../src/sm/sm2-curve.ts';
+import { decodePoint, decodeSecretKey, UNCOMPRESSED_BYTES } from '../src/sm/sm2-curve.ts';
 import { digest, identityHash, signWith, verifySm2 } from '../src/sm/sm2-signature.ts';
 import { decrypt, encryptWith } from '../src/sm/sm2-wrap.ts';
 import { sm4Blocks } from '../src/sm/sm4.ts';
-import { hex, readVectors, toHex } from './fixtures.ts';
+import { hex, readVectors, sm2PublicKey, toHex } from './fixtures.ts';
 
 interface Standards {
   readonly sm3: { readonly name: string; readonly message: string; readonly digest: string }[];

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { G, Sm2, scalars, sm2PublicKey, sm2SecretKey } from '../src/sm/sm2-curve.ts';
+import { G, Sm2, scalars } from '../src/sm/sm2-curve.ts';
 import { SM2_WRAP_OVERHEAD, unwrapKey, wrapKey } from '../src/sm/sm2-wrap.ts';
-import { flipped, outcome, seeded, spliced } from './fixtures.ts';
+import { flipped, outcome, seeded, sm2PublicKey, sm2SecretKey, spliced } from './fixtures.ts';
 
 const rng = seeded('sm wrap');
 const secret = sm2SecretKey(rng);

@@ -12,9 +12,10 @@ import {
   SecretKey,
   type VerifiedKeyFrag,
 } from '../src/index.ts';
+import { EXPERIMENTAL_UMBRAL_SM2 } from '../src/sm/index.ts';
 import { decapsulateTask, perform, reencryptTask } from '../src/thread-task.ts';
 import { PreWorkers } from '../src/workers.ts';
-import { alice, asyncOutcome, bob, eve, flipped, keys, outcome, seeded, signer } from './fixtures.ts';
+import { alice, asyncOutcome, bob, castOf, eve, flipped, keys, outcome, seeded, signer } from './fixtures.ts';
 
 const rng = seeded('workers');
 const history = Array.from({ length: 300 }, () => encapsulate(keys.delegatingKey, rng));
@@ -238,4 +239,14 @@ describe('secrets', () => {
     }
     expect(reencryptAll(capsules.slice(0, 1), kfrag)).toHaveLength(1);
   });
+});
+
+test('threads know the first suite alone', () => {
+  const other = castOf(EXPERIMENTAL_UMBRAL_SM2);
+  const { capsule, kfrags } = other.delegated(1, 1, rng);
+  expect(outcome(() => reencryptTask([capsule], kfrags[0] as VerifiedKeyFrag))).toBe('SUITE_UNSUPPORTED');
+  expect(outcome(() => reencryptTask([capsule], kfrag))).toBe('SUITE_UNSUPPORTED');
+  const foreign = { ...other.keys, receivingKey: other.bob };
+  expect(outcome(() => decapsulateTask([], foreign))).toBe('SUITE_UNSUPPORTED');
+  expect(outcome(() => decapsulateTask([{ capsule, cfrags: [] }], receiver))).toBe('SUITE_UNSUPPORTED');
 });

@@ -5,6 +5,7 @@ import { PreError } from '../pre-error.ts';
 import { hkdfSm3 } from './kdf.ts';
 import { SM } from './tags.ts';
 
+export const SM_NONCE_BYTES = 12;
 export const SM_TAG_BYTES = 32;
 
 /** Largest plaintext in bytes: a long way from where the 32-bit block counter would run over. */
@@ -21,13 +22,24 @@ const FIRST_BLOCK = new Uint8Array(4);
  * @throws ARGUMENT_INVALID above 1 GiB
  */
 export function seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const { ciphertext, tag } = sealApart(key, nonce, aad, plaintext);
+  return concat(ciphertext, tag);
+}
+
+/** What `seal` gives, in two parts. @throws ARGUMENT_INVALID above 1 GiB */
+export function sealApart(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): { ciphertext: Uint8Array; tag: Uint8Array } {
   if (plaintext.length > SM_MAX_PLAINTEXT) throw new PreError('ARGUMENT_INVALID', 'at most 1 GiB is sealed at once');
   const { macKey, cipherKey } = keysOf(key);
   const ciphertext = sm4Ctr(cipherKey, concat(nonce, FIRST_BLOCK), plaintext);
-  const sealed = concat(ciphertext, tagOf(macKey, nonce, aad, ciphertext));
+  const tag = tagOf(macKey, nonce, aad, ciphertext);
   cipherKey.fill(0);
   macKey.fill(0);
-  return sealed;
+  return { ciphertext, tag };
 }
 
 /** The plaintext, or nothing when the tag does not hold. */

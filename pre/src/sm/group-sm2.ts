@@ -4,39 +4,33 @@ import type { Group, Scalar, Term } from '../group.ts';
 import { Point } from '../group.ts';
 import { PreError } from '../pre-error.ts';
 import type { Sm2Point } from './sm2-curve.ts';
-import { COMPRESSED_BYTES, decodePoint, decodeSecretKey, G, SCALAR_BYTES, Sm2, scalars } from './sm2-curve.ts';
-import { digest, signDigest, verifyDigest } from './sm2-signature.ts';
-import { U } from './sm2-u.ts';
+import { COMPRESSED_BYTES, decodePoint, G, SCALAR_BYTES, Sm2, scalars } from './sm2-curve.ts';
 
 const TABLE_WINDOW = 6;
 
 let readInner: (point: Point) => Sm2Point;
 
-/** A point of this group. Points of any other are refused wherever one is taken. */
+/** A point with what noble computes with. */
 class GroupPoint extends Point {
   readonly #inner: Sm2Point;
 
   constructor(inner: Sm2Point) {
-    super(inner.toBytes(), inner.toBytes(false).subarray(1));
+    super(inner.toBytes(), inner.toBytes(false).subarray(1), 'SM2');
     this.#inner = inner;
   }
 
   static {
     readInner = (point) => {
-      if (!(#inner in point)) throw new PreError('SUITE_UNSUPPORTED', 'a point of another group');
+      if (!(#inner in point)) throw new PreError('SUITE_UNSUPPORTED', 'a point of another curve');
       return point.#inner;
     };
   }
 }
 
-/**
- * The SM2 curve as a group for Umbral. EXPERIMENTAL: Umbral over SM2 is a construction that nobody but its authors has
- * reviewed and that no standard knows. Nothing in the package uses it unless it is handed over by name.
- */
-export const experimentalSm2Group: Group = {
+/** The SM2 curve by noble. */
+export const sm2Group: Group = {
   implementation: 'noble',
   generator: new GroupPoint(G),
-  u: new GroupPoint(U),
 
   decode(bytes) {
     try {
@@ -59,17 +53,12 @@ export const experimentalSm2Group: Group = {
   multiplyScalars: (a, b) => scalars.toBytes(scalars.mul(integerOf(a), integerOf(b))),
   negate: (scalar) => scalars.toBytes(scalars.neg(integerOf(scalar))),
   invert: (scalar) => scalars.toBytes(invertCt(integerOf(scalar), scalars.ORDER)),
-
-  /** SM2-DSA with the default user id on `hash` as the message: Z cannot stand in front of what is already hashed. */
-  sign(hash, secret, entropy) {
-    const d = decodeSecretKey(secret);
-    return signDigest(digest(G.multiply(d), hash), d, entropy);
-  },
-  verify(hash, signature, key) {
-    const point = readInner(key);
-    return verifyDigest(digest(point, hash), signature, point);
-  },
 };
+
+/** The point as noble knows it. @throws SUITE_UNSUPPORTED on a point of another curve */
+export function sm2PointOf(point: Point): Sm2Point {
+  return readInner(point);
+}
 
 function sum(terms: readonly Term[], multiply: (point: Sm2Point, scalar: bigint) => Sm2Point): Sm2Point {
   return terms.reduce((total, { scalar, point }) => total.add(multiply(readInner(point), integerOf(scalar))), Sm2.ZERO);

@@ -5,7 +5,7 @@ import { bytesToNumberBE } from '@noble/curves/utils.js';
 import type { PreErrorCode } from '../pre-error.ts';
 import { PreError } from '../pre-error.ts';
 import type { Rng } from '../rng.ts';
-import { draw, systemRng } from '../rng.ts';
+import { draw } from '../rng.ts';
 
 export type Sm2Point = WeierstrassPoint<bigint>;
 
@@ -47,13 +47,17 @@ export function decodePublicKey(bytes: Uint8Array): Sm2Point {
   return decodePoint(bytes, COMPRESSED_BYTES, 'KEY_INVALID');
 }
 
-/** A secret key d from 1 to n - 2: n - 1 has no inverse of 1 + d and signs nothing. @throws KEY_INVALID */
+/** Whether the bytes are a secret key d, from 1 to n - 2: n - 1 has no inverse of 1 + d and signs nothing. */
+export function isSecretKey(bytes: Uint8Array): boolean {
+  if (bytes.length !== SCALAR_BYTES) return false;
+  const value = bytesToNumberBE(bytes);
+  return value >= 1n && value < scalars.ORDER - 1n;
+}
+
+/** @throws KEY_INVALID */
 export function decodeSecretKey(bytes: Uint8Array): bigint {
-  if (bytes.length === SCALAR_BYTES) {
-    const value = bytesToNumberBE(bytes);
-    if (value >= 1n && value < scalars.ORDER - 1n) return value;
-  }
-  throw new PreError('KEY_INVALID', 'not an SM2 secret key');
+  if (!isSecretKey(bytes)) throw new PreError('KEY_INVALID', 'not an SM2 secret key');
+  return bytesToNumberBE(bytes);
 }
 
 /** From 1 to n - 1, with a bias below 2^-127. */
@@ -62,16 +66,4 @@ export function randomScalar(rng: Rng): bigint {
   const scalar = mapHashToField(wide, scalars.ORDER);
   wide.fill(0);
   return bytesToNumberBE(scalar);
-}
-
-/** 32 bytes, from 1 to n - 2. @throws RANDOM_INVALID */
-export function sm2SecretKey(rng: Rng = systemRng): Uint8Array {
-  const secret = randomScalar(rng);
-  if (secret === scalars.ORDER - 1n) throw new PreError('RANDOM_INVALID', 'the random source gave n - 1');
-  return scalars.toBytes(secret);
-}
-
-/** 33 bytes, compressed. @throws KEY_INVALID */
-export function sm2PublicKey(secret: Uint8Array): Uint8Array {
-  return G.multiply(decodeSecretKey(secret)).toBytes();
 }

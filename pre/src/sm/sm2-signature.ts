@@ -97,7 +97,7 @@ export function verifyDigest(e: bigint, signature: Uint8Array, key: Sm2Point): b
 }
 
 /** Whether the bytes are 64 and r and s are from 1 to n - 1. There is no low or high s in SM2. */
-function isSignature(signature: Uint8Array): boolean {
+export function isSignature(signature: Uint8Array): boolean {
   if (!(signature instanceof Uint8Array) || signature.length !== SIGNATURE_BYTES) return false;
   const halves = [signature.subarray(0, SCALAR_BYTES), signature.subarray(SCALAR_BYTES)];
   return halves.every((half) => scalars.isValidNot0(bytesToNumberBE(half)));
