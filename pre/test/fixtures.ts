@@ -117,4 +117,4 @@ export function castOf(suite: Suite) {
   return { alice, bob, eve, signingKey, signer, keys, delegated };
 }
 
-export const { alice, bob, eve, signingKey, signer, keys, delegated } = castOf(SECP256K1_SUITE);
+export const { alice, bob, eve, signer, keys, delegated } = castOf(SECP256K1_SUITE);
