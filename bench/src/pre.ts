@@ -8,6 +8,7 @@ import { machine } from './machine.ts';
 import { batchOperations } from './pre-batches.ts';
 import { preOperations, timed } from './pre-operations.ts';
 import { peerOperations } from './pre-peer.ts';
+import { quantile } from './statistics.ts';
 
 /**
  * `pnpm bench pre [--rounds N] [--out FILE]`: proxy re-encryption beside umbral-pre's WebAssembly, interleaved in one process,
@@ -38,6 +39,7 @@ const inFallback = async (name: string): Promise<number> => {
   return us;
 };
 
+const median = (of: readonly number[]) => quantile(of, 0.5);
 const rows = [];
 for (const name of Object.keys(ours)) {
   const samples: { ours: number; peer: number; fallback: number }[] = [];
@@ -52,19 +54,10 @@ for (const name of Object.keys(ours)) {
   const ratios = samples.map((sample) => sample.peer / sample.ours);
   rows.push({
     operation: name,
-    oursUs: quantile(
-      samples.map(({ ours: us }) => us),
-      0.5,
-    ),
-    peerUs: quantile(
-      samples.map(({ peer: us }) => us),
-      0.5,
-    ),
-    fallbackUs: quantile(
-      samples.map(({ fallback: us }) => us),
-      0.5,
-    ),
-    ratio: quantile(ratios, 0.5),
+    oursUs: median(samples.map((sample) => sample.ours)),
+    peerUs: median(samples.map((sample) => sample.peer)),
+    fallbackUs: median(samples.map((sample) => sample.fallback)),
+    ratio: median(ratios),
     quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
   });
 }
@@ -83,9 +76,3 @@ for (const { operation, oursUs, peerUs, fallbackUs, ratio, quartiles } of rows) 
   );
 }
 if (values.out !== undefined) await writeFile(values.out, `${JSON.stringify(result, null, 2)}\n`);
-
-/** By the nearest-rank method. */
-function quantile(samples: readonly number[], q: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
-}

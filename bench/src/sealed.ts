@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { DEFAULT_CHUNK_BYTES, openBody, sealBody } from '@yilian/pre';
 import { machine } from './machine.ts';
-import { summarise } from './statistics.ts';
+import { quantile, summarise } from './statistics.ts';
 
 /**
  * `pnpm bench sealed [--rounds N] [--out FILE]`: how fast bodies are sealed and opened, beside Node's own
@@ -145,7 +145,7 @@ function times(variant: Variant, peer: Variant | undefined): number {
   const ratios = samples
     .get(variant)
     ?.map((ms, round) => ((peerTaken[round] ?? Number.NaN) / ms) * (variant.bytes / peer.bytes));
-  return ratios?.toSorted((a, b) => a - b)[ratios.length >> 1] ?? Number.NaN;
+  return quantile(ratios ?? [], 0.5);
 }
 
 const results = Array.from(samples, ([variant, taken]) => {

@@ -9,8 +9,8 @@ import type { Suite } from './suite.ts';
 /** Sizes in bytes, in every suite. */
 export const POINT_BYTES = 33;
 export const SCALAR_BYTES = 32;
-
-const WIDE_SCALAR_BYTES = 48;
+/** What a scalar without noticeable bias is made of. */
+export const WIDE_SCALAR_BYTES = 48;
 
 export const ONE: Scalar = Uint8Array.from({ length: SCALAR_BYTES }, (_, at) => (at === SCALAR_BYTES - 1 ? 1 : 0));
 
@@ -39,7 +39,7 @@ export function hashToScalar(suite: Suite, tag: string, ...parts: readonly Uint8
 }
 
 /** A scalar whose bias is below 2^-127: (48 random bytes as an integer mod (n-1)) + 1. */
-export function randomScalar({ group }: Suite, rng: Rng): Scalar {
+export function randomScalar({ group }: Pick<Suite, 'group'>, rng: Rng): Scalar {
   const wide = draw(rng, WIDE_SCALAR_BYTES);
   const scalar = group.nonZero(wide);
   wide.fill(0);

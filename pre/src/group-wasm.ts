@@ -1,20 +1,16 @@
 import { equal } from './bytes.ts';
+import { ONE, POINT_BYTES, SCALAR_BYTES, WIDE_SCALAR_BYTES } from './curve.ts';
 import type { Scalar, Secp256k1, Term } from './group.ts';
 import { Point, requireCurve } from './group.ts';
 import { KERNEL_BASE64 } from './kernel-binary.ts';
 
-const POINT_BYTES = 33;
 const AFFINE_BYTES = 64;
 const COORDINATE_BYTES = 32;
-const SCALAR_BYTES = 32;
-const WIDE_BYTES = 48;
 const SIGNATURE_BYTES = 64;
 
 const GENERATOR = '0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798';
 /** SPEC.md §2.1. */
 const U = '03079390d0fbe220fc34aab8ecbf49098098036820fadb98c03143e55db8ec73cd';
-
-const ONE: Scalar = new Uint8Array(SCALAR_BYTES).fill(1, SCALAR_BYTES - 1);
 
 const SECRET = 'tablesForSecret';
 const PUBLIC = 'tablesForPublic';
@@ -152,9 +148,9 @@ export class KernelGroup implements Secp256k1 {
   }
 
   nonZero(bytes: Uint8Array): Scalar {
-    if (bytes.length !== WIDE_BYTES) requireLength(bytes, SCALAR_BYTES);
+    if (bytes.length !== WIDE_SCALAR_BYTES) requireLength(bytes, SCALAR_BYTES);
     return this.#arithmetic(() => {
-      this.#memory.set(bytes, this.#scalars + WIDE_BYTES - bytes.length);
+      this.#memory.set(bytes, this.#scalars + WIDE_SCALAR_BYTES - bytes.length);
       this.#kernel.nonZero();
     });
   }

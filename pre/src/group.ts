@@ -32,8 +32,8 @@ export interface Term {
 }
 
 /**
- * A curve of prime order and the integers modulo that order. Where a scalar is called secret, neither time nor memory access depends on
- * it, as far as the implementation can promise (SECURITY notes of the package); everything else may take the time it wants.
+ * A curve of prime order and the integers modulo that order. Where a scalar is called secret, neither time nor memory
+ * access depends on it, as far as the implementation can promise (README, Limits); all else may take the time it wants.
  */
 export interface Group {
   readonly implementation: 'webassembly' | 'noble';
@@ -71,6 +71,7 @@ export interface Secp256k1 extends Group {
   /**
    * ECDSA with low s, 64 bytes r | s. The nonce is RFC 6979 with SHA-256 and `entropy` as additional data (§3.6 there).
    * @param hash SHA-256 of the message
+   * @param entropy 32 bytes
    */
   sign(hash: Uint8Array, secret: Scalar, entropy: Uint8Array): Uint8Array;
   /** Whether the 64 bytes r | s, s low, are the key's signature on the hash. */

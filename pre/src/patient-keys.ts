@@ -1,5 +1,6 @@
 import { exactly } from './bytes.ts';
 import { tagged } from './context.ts';
+import { WIDE_SCALAR_BYTES } from './curve.ts';
 import { PreError } from './pre-error.ts';
 import { SecretKey } from './secret-key.ts';
 import { Signer } from './signer.ts';
@@ -8,7 +9,6 @@ import { SECP256K1_SUITE } from './suite-secp256k1.ts';
 import { LABEL, YILIAN } from './tags.ts';
 
 const MASTER_BYTES = 32;
-const WIDE_SCALAR_BYTES = 48;
 
 /** Which of a patient's keys: one per home region, class of records and generation. */
 export interface ScopeKeyLabel {

@@ -1,7 +1,7 @@
 import { open, sealApart, sha256 } from '#native';
 import { derive, TAG_BYTES, XNONCE_BYTES, xopen, xseal } from './aead.ts';
 import type { Secp256k1 } from './group.ts';
-import { nobleGroup } from './group-noble.ts';
+import { nobleSecp256k1 } from './group-noble.ts';
 import { wasmGroup } from './group-wasm.ts';
 import type { Suite } from './suite.ts';
 
@@ -12,7 +12,7 @@ export const SUITE_ID = 1;
 const SIGNATURE_BYTES = 64;
 const HALF_BYTES = 32;
 
-const group: Secp256k1 = wasmGroup() ?? nobleGroup;
+const group: Secp256k1 = wasmGroup() ?? nobleSecp256k1();
 
 /** Umbral over secp256k1 with SHA-256, HKDF-SHA256, ECDSA with low s and (X)ChaCha20-Poly1305. */
 export const SECP256K1_SUITE: Suite = {

@@ -1,20 +1,14 @@
-import { mapHashToField } from '@noble/curves/abstract/modular.js';
 import type { WeierstrassPoint } from '@noble/curves/abstract/weierstrass.js';
 import { weierstrass } from '@noble/curves/abstract/weierstrass.js';
 import { bytesToNumberBE } from '@noble/curves/utils.js';
+import { POINT_BYTES, SCALAR_BYTES } from '../curve.ts';
 import type { PreErrorCode } from '../pre-error.ts';
 import { PreError } from '../pre-error.ts';
-import type { Rng } from '../rng.ts';
-import { draw } from '../rng.ts';
 
 export type Sm2Point = WeierstrassPoint<bigint>;
 
-/** Sizes in bytes. */
-export const COMPRESSED_BYTES = 33;
 export const UNCOMPRESSED_BYTES = 65;
-export const SCALAR_BYTES = 32;
 
-const WIDE_SCALAR_BYTES = 48;
 const TABLE_WINDOW = 8;
 
 /** The recommended curve of GB/T 32918.5-2017. */
@@ -44,7 +38,7 @@ export function decodePoint(bytes: Uint8Array, size: number, code: PreErrorCode)
 
 /** @param bytes 33 bytes, compressed. @throws KEY_INVALID */
 export function decodePublicKey(bytes: Uint8Array): Sm2Point {
-  return decodePoint(bytes, COMPRESSED_BYTES, 'KEY_INVALID');
+  return decodePoint(bytes, POINT_BYTES, 'KEY_INVALID');
 }
 
 /** Whether the bytes are a secret key d, from 1 to n - 2: n - 1 has no inverse of 1 + d and signs nothing. */
@@ -58,12 +52,4 @@ export function isSecretKey(bytes: Uint8Array): boolean {
 export function decodeSecretKey(bytes: Uint8Array): bigint {
   if (!isSecretKey(bytes)) throw new PreError('KEY_INVALID', 'not an SM2 secret key');
   return bytesToNumberBE(bytes);
-}
-
-/** From 1 to n - 1, with a bias below 2^-127. */
-export function randomScalar(rng: Rng): bigint {
-  const wide = draw(rng, WIDE_SCALAR_BYTES);
-  const scalar = mapHashToField(wide, scalars.ORDER);
-  wide.fill(0);
-  return bytesToNumberBE(scalar);
 }

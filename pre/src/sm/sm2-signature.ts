@@ -2,11 +2,12 @@ import { invertCt } from '@noble/curves/abstract/modular.js';
 import { bytesToNumberBE, createHmacDrbg } from '@noble/curves/utils.js';
 import { hmacSm3, sm3 } from '#native-sm';
 import { concat, utf8 } from '../bytes.ts';
+import { SCALAR_BYTES } from '../curve.ts';
 import { PreError } from '../pre-error.ts';
 import type { Rng } from '../rng.ts';
 import { draw, systemRng } from '../rng.ts';
 import type { Sm2Point } from './sm2-curve.ts';
-import { decodePublicKey, decodeSecretKey, G, SCALAR_BYTES, Sm2, scalars } from './sm2-curve.ts';
+import { decodePublicKey, decodeSecretKey, G, Sm2, scalars } from './sm2-curve.ts';
 
 /** The user id that GM/T 0009 prescribes where nothing else was agreed. */
 export const DEFAULT_USER_ID: Uint8Array = utf8('1234567812345678');

@@ -1,20 +1,14 @@
-import { equalBytes } from '@noble/curves/utils.js';
+import { bytesToNumberBE, equalBytes } from '@noble/curves/utils.js';
 import { sm3 } from '#native-sm';
 import { concat } from '../bytes.ts';
+import { randomScalar, SCALAR_BYTES } from '../curve.ts';
 import { PreError } from '../pre-error.ts';
 import type { Rng } from '../rng.ts';
 import { systemRng } from '../rng.ts';
+import { sm2Group } from './group-sm2.ts';
 import { sm2Kdf } from './kdf.ts';
 import type { Sm2Point } from './sm2-curve.ts';
-import {
-  decodePoint,
-  decodePublicKey,
-  decodeSecretKey,
-  G,
-  randomScalar,
-  SCALAR_BYTES,
-  UNCOMPRESSED_BYTES,
-} from './sm2-curve.ts';
+import { decodePoint, decodePublicKey, decodeSecretKey, G, UNCOMPRESSED_BYTES } from './sm2-curve.ts';
 
 const CODE = 'CIPHERTEXT_INVALID';
 const HASH_BYTES = 32;
@@ -35,7 +29,7 @@ export function wrapKey(recipient: Uint8Array, key: Uint8Array, rng: Rng = syste
   if (key.length < MIN_KEY_BYTES || key.length > MAX_KEY_BYTES) {
     throw new PreError('ARGUMENT_INVALID', `a key to wrap is ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES} bytes`);
   }
-  return encryptWith(randomScalar(rng), decodePublicKey(recipient), key);
+  return encryptWith(bytesToNumberBE(randomScalar({ group: sm2Group }, rng)), decodePublicKey(recipient), key);
 }
 
 /** @param secret 32 bytes. @throws KEY_INVALID, CIPHERTEXT_INVALID under another key or when anything was changed */
