@@ -38,6 +38,8 @@ export interface Conditions {
   readonly cutMs: number;
   /** Share of requests that stay in their region, 0..100. */
   readonly intraPercent: number;
+  /** Not mixed: all of one kind, then all of the other, so that neither waits behind the other. */
+  readonly apart: boolean;
   readonly temperature: Temperature;
   /** Scheduled arrivals of requests, Poisson. */
   readonly perSecond: number;
@@ -94,6 +96,7 @@ export interface Cell {
   /** Requests answered in each second. */
   readonly goodput: number;
   readonly perRequest: {
+    /** Of all parts and whoever asks. */
     readonly cpuMs: number;
     /** Over links between regions. */
     readonly bytesBetween: number;
@@ -105,13 +108,15 @@ export interface Cell {
   readonly cpuShare: number;
   /** What the analytic model says, mean milliseconds. */
   readonly predicted?: number;
+  /** Of a mixture: how far its mean lies from the straight line between the kinds measured apart, percent of the line. */
+  readonly deviationPercent?: number;
 }
 
 /** How the federation stands to another scheme over all shares of queries that stay inside a region. */
 export interface Crossover {
   readonly scheme: string;
   readonly against: string;
-  readonly conditions: Omit<Conditions, 'scheme' | 'intraPercent'>;
+  readonly conditions: Omit<Conditions, 'scheme' | 'intraPercent' | 'apart'>;
   readonly metric: Metric;
   /** The most frequent of the resamples, with the share of each. */
   readonly verdict: Verdict;

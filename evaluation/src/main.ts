@@ -1,0 +1,35 @@
+/** `pnpm evaluate`: measures the federation beside its rivals and writes a folder whose report.html says what came of it. */
+import { join, resolve } from 'node:path';
+import { EvaluationError } from './errors.ts';
+import { environmentOf } from './environment.ts';
+import { evaluationOf } from './evaluation.ts';
+import { parseOptions, USAGE } from './options.ts';
+import { planned } from './plan.ts';
+import { writeResults } from './report/index.ts';
+import { measureAll, seedOf } from './runner.ts';
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+
+try {
+  const options = parseOptions(process.argv.slice(2), seedOf);
+  if (options === undefined) say(USAGE);
+  else {
+    const startedAt = new Date().toISOString();
+    const cells = planned(options);
+    const { folder } = options;
+    const records = await measureAll(cells, options, interrupted.signal, say);
+    const evaluation = evaluationOf(cells, records, options, environmentOf(options, startedAt));
+    await writeResults(folder, evaluation, records.flatMap(({ samples }) => samples));
+    say(`${join(resolve(folder), 'report.html')}`);
+  }
+} catch (error) {
+  if (interrupted.signal.aborted) say('interrupted: what was measured is kept; the same options with --out and its folder go on');
+  else if (error instanceof EvaluationError) say(`${error.code}: ${error.message}`);
+  else throw error;
+  process.exitCode = 1;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

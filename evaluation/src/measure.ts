@@ -1,0 +1,127 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { EvaluationError } from './errors.ts';
+import { calibrationsOf, ClockWatch, drift, measureNetwork, Network } from './network/index.ts';
+import type { PlannedCell } from './plan.ts';
+import type { Part, RunRecord } from './record.ts';
+import type { Mark, Sample } from './results.ts';
+import { type Deployment, openScheme, placesOf } from './schemes/index.ts';
+import { type Mix, publications, randomOf, type Scheduled, schedule, sizesOf } from './workload.ts';
+
+/** A run, as the process that measures it is told. */
+export interface Task {
+  readonly cell: PlannedCell;
+  readonly run: number;
+  readonly requests: number;
+  readonly mix: Mix;
+  readonly seed: string;
+  readonly network: { readonly jitter: number; readonly mbit: number; readonly loss: number };
+}
+
+/** What a request may take before it counts as unanswered. */
+export const LIMIT_MS = 30_000;
+/** Patients anybody asks about; further records are other people's. */
+const PATIENTS = 32;
+/**
+ * Everything of a run is on one thread, so this share of one processor: above it, requests wait for the machine and not for what
+ * the scheme has them wait for.
+ */
+const CPU_BUDGET = 0.5;
+
+/** Starts a scheme, asks at the scheduled times whatever the answers do, and tells what came of it. */
+export async function measure(task: Task): Promise<RunRecord> {
+  const { cell, run, mix, requests } = task;
+  const { conditions } = cell;
+  const { regions, rttMs, cutMs, intraPercent, apart, records } = conditions;
+  // The same arrivals and sizes in every scheme.
+  const seed = `${task.seed}/${run}`;
+  const jitters = randomOf(seed, 'network');
+  await using network = await Network.open({
+    places: placesOf(regions),
+    distances: { rttMs, ...task.network },
+    random: () => jitters.next(),
+  });
+  const before = await measureNetwork(network);
+  const sizeBytes = sizesOf(mix, seed);
+  const patients = Math.min(records, PATIENTS);
+  await using deployment = await openScheme(conditions.scheme, { regions, rttMs, cutMs, network, patients, sizeBytes, seed });
+  for (let record = patients; record < records; record += 1) await deployment.publish(record, sizeBytes(record));
+
+  using clocks = new ClockWatch();
+  const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
+  const samples: Sample[] = [];
+  const parts: Part[] = [];
+  const marks: Mark[] = [];
+  for (const percent of ratios) {
+    const arrivals = schedule(conditions, percent, { patients, requests, seed });
+    await deployment.prepare(arrivals.map(({ question }) => question));
+    const last = arrivals.at(-1)?.at ?? 0;
+    const writes = publications(conditions.writesPerSecond, last, `${seed}/${percent}`);
+    network.resetBytes();
+    const [chainBytes, cpu, start] = [await deployment.chainBytes(), process.cpuUsage(), performance.now()];
+    const writing = writes.map(async (at, index) => {
+      await delay(at);
+      await deployment.publish(index, sizeBytes(index));
+    });
+    const asked = await Promise.all(arrivals.map((one) => answered(deployment, one, start, marks)));
+    const wallMs = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpu);
+    await Promise.all(writing);
+    const { between, within } = network.bytes();
+    samples.push(
+      ...asked.map((sample, index) => ({
+        cell: cell.id,
+        run,
+        ...sample,
+        sizeBytes: sizeBytes(arrivals[index]?.question.patient ?? 0),
+      })),
+    );
+    parts.push({
+      kinds: percent === 100 ? ['intra'] : percent === 0 ? ['cross'] : ['intra', 'cross'],
+      requests: arrivals.length,
+      answered: asked.filter(({ latencyMs }) => latencyMs !== undefined).length,
+      wallMs,
+      cpuMs: (user + system) / 1000,
+      bytesBetween: between,
+      bytesWithin: within,
+      chainBytes: (await deployment.chainBytes()) - chainBytes,
+    });
+  }
+  const after = await measureNetwork(network);
+  marks.push(...drift(before, after), ...clocks.clockJumps(), ...bound(parts));
+  const { scheme } = deployment;
+  const calibrations = calibrationsOf(before, after);
+  return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
+}
+
+type Asked = Pick<Sample, 'kind' | 'scheduledAt' | 'latencyMs' | 'phases'>;
+
+/** Timed from when it should have been asked: a process too busy to ask in time is part of what a doctor waits for. */
+async function answered(deployment: Deployment, { at, question }: Scheduled, start: number, marks: Mark[]): Promise<Asked> {
+  await delay(start + at - performance.now());
+  const { kind } = question;
+  try {
+    const phases = await deployment.ask(question, AbortSignal.timeout(LIMIT_MS));
+    return { kind, scheduledAt: at, latencyMs: performance.now() - start - at, phases };
+  } catch (error) {
+    if (error instanceof EvaluationError && (error.code === 'WRONG_ANSWER' || error.code === 'MISSING_ANSWER'))
+      marks.push({ weight: 'void', code: error.code, detail: error.message });
+    else if (!isTimeout(error)) throw error;
+    return { kind, scheduledAt: at, phases: {} };
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
+function bound(parts: readonly Part[]): Mark[] {
+  const [cpuMs, wallMs] = [sum(parts, 'cpuMs'), sum(parts, 'wallMs')];
+  const share = cpuMs / wallMs;
+  if (share <= CPU_BUDGET) return [];
+  const percent = Math.round(100 * share);
+  return [{ weight: 'flag', code: 'CPU_BOUND', detail: `${percent} % of the run's processor; the budget is ${100 * CPU_BUDGET} %` }];
+}
+
+function sum(parts: readonly Part[], of: 'cpuMs' | 'wallMs'): number {
+  return parts.reduce((total, part) => total + part[of], 0);
+}

@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWhole } from '@yilian/service';
+import type { Calibration, Kind, Mark, Sample, Scheme } from './results.ts';
+
+/** What one run of one cell left, whole or not at all. */
+export interface RunRecord {
+  readonly format: 'yilian-evaluation-run/v1';
+  readonly cell: string;
+  readonly run: number;
+  readonly scheme: Scheme;
+  readonly samples: readonly Sample[];
+  readonly marks: readonly Mark[];
+  readonly calibrations: readonly Calibration[];
+  /** Of the parts the run consists of, in the order they came. */
+  readonly parts: readonly Part[];
+}
+
+/** Requests that were measured together: those of one kind, or all of a mixture. */
+export interface Part {
+  readonly kinds: readonly Kind[];
+  readonly requests: number;
+  readonly answered: number;
+  readonly wallMs: number;
+  /** Of the process that holds every part, and of whoever asks. */
+  readonly cpuMs: number;
+  readonly bytesBetween: number;
+  readonly bytesWithin: number;
+  readonly chainBytes: number;
+}
+
+const FORMAT = 'yilian-evaluation-run/v1';
+
+/** Where a run is kept below an evaluation's folder. */
+export function recordFile(folder: string, cell: string, run: number): string {
+  return join(folder, 'runs', `${cell}.${run}.json`);
+}
+
+export function writeRecord(file: string, record: RunRecord): void {
+  writeWhole(file, `${JSON.stringify(record)}\n`);
+}
+
+/** `undefined` when the run was never finished. */
+export async function readRecord(file: string): Promise<RunRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(file, 'utf8')) as RunRecord;
+    return record.format === FORMAT ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
