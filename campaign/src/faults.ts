@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '@yilian/testbed/random';
 import type { Program } from './program.ts';
-import type { Random } from './random.ts';
 import type { RedisServer } from './redis-server.ts';
 import { STEPS } from './steps.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '@yilian/testbed/random';
 import { CampaignError } from './errors.ts';
-import type { Random } from './random.ts';
 import { answered, type Cast, query } from './steps.ts';
 import { fresh } from './world.ts';
 

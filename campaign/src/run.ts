@@ -5,10 +5,10 @@
  */
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Random } from '@yilian/testbed/random';
 import type { Violation } from './checker.ts';
 import { blackout, targetsOf } from './faults.ts';
 import { raceRevocation, underLoad } from './load.ts';
-import { Random } from './random.ts';
 import { violationsAtRest } from './rest.ts';
 import { type Cast, cast } from './steps.ts';
 import { Tally } from './tally.ts';

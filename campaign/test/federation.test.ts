@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from '@yilian/testbed/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check, type Rule } from '../src/checker.ts';
 import { blackout } from '../src/faults.ts';
 import { askTwice, raceRevocation, underLoad } from '../src/load.ts';
 import type { Program } from '../src/program.ts';
-import { Random } from '../src/random.ts';
 import { violationsAtRest } from '../src/rest.ts';
 import { answered, type Cast, cast, killedAt, query, STEPS } from '../src/steps.ts';
 import { fresh, World } from '../src/world.ts';
