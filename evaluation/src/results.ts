@@ -162,11 +162,22 @@ export interface Simulation {
   readonly patients: number;
   readonly queriesPerSecond: number;
   readonly intraPercent: number;
+  /** Of the questions asked in each region, percent. */
+  readonly intraByRegion: Readonly<Record<string, number>>;
   readonly meanMs: number;
   readonly p99Ms: number;
+  /** With which none is busier than 60 %. */
   readonly machines: number;
+  readonly machinesByRole: Readonly<Record<string, number>>;
+  readonly machinesPerOrganisation: number;
+  /** Whether more machines are enough: they relieve neither a peer that is too busy with its blocks alone nor a line. */
+  readonly carries: boolean;
+  /** Of all peers together, and of the one with most. */
   readonly diskPerYearBytes: number;
+  readonly diskPerPeerBytes: number;
+  /** One copy. */
   readonly indexBytes: number;
+  /** Work asked of the busiest part or line as a share of what one machine can do; above 1 its queue grows without end. */
   readonly utilisation: number;
 }
 
