@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { quantile } from '@yilian/evaluation/statistics';
 import * as pre from '@yilian/pre';
 import { PreWorkers } from '@yilian/pre/workers';
 import { machine } from './machine.ts';
 import { batchOperations } from './pre-batches.ts';
 import { preOperations, timed } from './pre-operations.ts';
 import { peerOperations } from './pre-peer.ts';
-import { quantile } from './statistics.ts';
 
 /**
  * `pnpm bench pre [--rounds N] [--out FILE]`: proxy re-encryption beside umbral-pre's WebAssembly, interleaved in one process,

@@ -2,9 +2,10 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { quantile } from '@yilian/evaluation/statistics';
 import { DEFAULT_CHUNK_BYTES, openBody, sealBody } from '@yilian/pre';
 import { machine } from './machine.ts';
-import { quantile, summarise } from './statistics.ts';
+import { summarise } from './statistics.ts';
 
 /**
  * `pnpm bench sealed [--rounds N] [--out FILE]`: how fast bodies are sealed and opened, beside Node's own

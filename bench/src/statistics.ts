@@ -1,3 +1,5 @@
+import { quantile } from '@yilian/evaluation/statistics';
+
 /** Quantiles of measured milliseconds, by the nearest-rank method. */
 export interface Summary {
   readonly n: number;
@@ -9,12 +11,6 @@ export interface Summary {
 export function summarise(samples: readonly number[]): Summary {
   const rank = (q: number): number => round(quantile(samples, q));
   return { n: samples.length, p50: rank(0.5), p95: rank(0.95), p99: rank(0.99) };
-}
-
-/** By the nearest-rank method. */
-export function quantile(samples: readonly number[], q: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
 export function round(value: number): number {
