@@ -157,6 +157,13 @@ describe.skipIf(executablePath === undefined)('in Chromium, which is skipped whe
     expect(new Set(grounds).size).toBe(2);
   });
 
+  test('paper is white under a dark screen too', async () => {
+    const page = await open(evaluation, { colorScheme: 'dark' });
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)');
+    expect(await page.evaluate('getComputedStyle(document.documentElement).colorScheme')).toBe('light');
+  });
+
   test('nothing scrolls sideways at 390 pixels but tables in their own frame', async () => {
     const page = await open(evaluation, { viewport: { width: 390, height: 844 } });
     for (const details of await page.locator('summary').all()) await details.click();
