@@ -16,11 +16,7 @@ const flat = (intra: number, cross: number, runs = 10): Observations => [
 test('intervals of the crossover cover the true one 95 times in 100; intervals of single requests far less often', () => {
   const trials = 240;
   const random = new Random(1954);
-<<<<<<< HEAD
   const resamples = 200;
-=======
-  const resamples = 250;
->>>>>>> report
   // What a run has in common is the larger part, as it is of long runs.
   const within = { requests: 20, runEffect: 0.06, sigma: 0.12 };
   const covered = { byRun: 0, byRequest: 0, mean: 0 };
@@ -29,11 +25,7 @@ test('intervals of the crossover cover the true one 95 times in 100; intervals o
   for (let trial = 0; trial < trials; trial++) {
     const [ours, theirs] = [measured(random, { ...OURS, ...within }), measured(random, { ...THEIRS, ...within })];
     const byRun = crossover(ours, theirs, 'mean', { random, resamples });
-<<<<<<< HEAD
     const byRequest = crossover(torn(ours), torn(theirs), 'mean', { random, resamples: 60 });
-=======
-    const byRequest = crossover(torn(ours), torn(theirs), 'mean', { random, resamples: 100 });
->>>>>>> report
     const latency = latencyIntervals(ours, 50, { random, resamples });
     if (covers(byRun.crossover, TRUTH)) covered.byRun++;
     if (covers(byRequest.crossover, TRUTH)) covered.byRequest++;

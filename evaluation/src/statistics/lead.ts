@@ -20,24 +20,14 @@ export interface Lead {
  * the intra one: `above` always means ahead at every share above `from`. A lead in the middle alone is `never`.
  */
 export function lead(difference: (intraShare: number) => number): Lead {
-<<<<<<< HEAD
   const grid = Array.from({ length: STEPS + 1 }, (_, step) => difference(step / STEPS));
   const from = leadFrom(grid, difference);
   const until = 1 - leadFrom(grid.toReversed(), (share) => difference(1 - share));
-=======
-  const from = leadFrom(difference);
-  const until = 1 - leadFrom((share) => difference(1 - share));
->>>>>>> report
   const verdict = from === 0 ? 'always' : from < 1 ? 'above' : until > 0 ? 'below' : 'never';
   return { verdict, from, until };
 }
 
-<<<<<<< HEAD
 function leadFrom(grid: readonly number[], difference: (share: number) => number): number {
-=======
-function leadFrom(difference: (intraShare: number) => number): number {
-  const grid = Array.from({ length: STEPS + 1 }, (_, step) => difference(step / STEPS));
->>>>>>> report
   const behind = grid.findLastIndex((more) => more > 0);
   const ahead = grid.findIndex((more, step) => step > behind && more < 0);
   if (ahead < 0) return 1;
