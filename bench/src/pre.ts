@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { quantile } from '@yilian/evaluation/statistics';
 import * as pre from '@yilian/pre';
 import { PreWorkers } from '@yilian/pre/workers';
-import { machine } from './machine.ts';
+import { machine } from '@yilian/evaluation/machine';
 import { batchOperations } from './pre-batches.ts';
 import { preOperations, timed } from './pre-operations.ts';
 import { peerOperations } from './pre-peer.ts';

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { isProven, type Patient, type Practitioner } from '@yilian/client';
 import { Actors, down, type Layout, parseEngines, publish, type Running, running, up } from '@yilian/deploy';
 import { utf8Bytes } from '@yilian/protocol';
-import { machine } from './machine.ts';
+import { machine } from '@yilian/evaluation/machine';
 import { readPhases, spent } from './relay-phases.ts';
 import { type Cell, OWN_SHARE, print, type Rate } from './report.ts';
 import { bytesBelow, cpuFor, usage } from './resources.ts';

@@ -1,4 +1,4 @@
-import type { Machine } from './machine.ts';
+import type { Machine } from '@yilian/evaluation/machine';
 import type { Summary } from './statistics.ts';
 
 /** Everything between question and answer but commits of the ledgers, the proxies, and the check of the proof. */

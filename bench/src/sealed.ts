@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { quantile } from '@yilian/evaluation/statistics';
 import { DEFAULT_CHUNK_BYTES, openBody, sealBody } from '@yilian/pre';
-import { machine } from './machine.ts';
+import { machine } from '@yilian/evaluation/machine';
 import { summarise } from './statistics.ts';
 
 /**

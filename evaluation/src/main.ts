@@ -5,7 +5,7 @@ import { environmentOf } from './environment.ts';
 import { evaluationOf } from './evaluation.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { planned } from './plan.ts';
-import { writeResults } from './report/index.ts';
+import { writeResults } from './report/folder.ts';
 import { measureAll, seedOf } from './runner.ts';
 
 const interrupted = new AbortController();

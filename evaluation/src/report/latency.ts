@@ -65,12 +65,19 @@ ${cells.filter(isVoid).map(({ id: cell, conditions, marks }) => voidMark(x.scale
   );
 }
 
+/** A mixture is one place; kinds that were measured apart are the two ends. */
 function placesOf(cells: readonly Cell[], metric: Switched): readonly Place[] {
-  return cells.flatMap((cell) => {
-    const interval = cell.latency.all?.[metric];
-    const usable = !isVoid(cell) && interval !== undefined && Number.isFinite(interval.value);
-    return usable ? [{ share: cell.conditions.intraPercent, cell, interval }] : [];
+  const places = cells.flatMap((cell) => {
+    if (isVoid(cell)) return [];
+    const { apart, intraPercent } = cell.conditions;
+    const { all, intra, cross } = cell.latency;
+    const ends = apart ? ([[0, cross], [100, intra]] as const) : ([[intraPercent, all]] as const);
+    return ends.flatMap(([share, latency]) => {
+      const interval = latency?.[metric];
+      return interval !== undefined && Number.isFinite(interval.value) ? [{ share, cell, interval }] : [];
+    });
   });
+  return places.toSorted((a, b) => a.share - b.share);
 }
 
 function point(

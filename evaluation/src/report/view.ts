@@ -2,7 +2,7 @@ import type { Cell, Conditions, Crossover, Evaluation, Kind, Mark, Metric, Role 
 import type { Text } from './markup.ts';
 
 /** What cells share that differ only in scheme and in the share of queries that stay in their region. */
-export type Shared = Omit<Conditions, 'scheme' | 'intraPercent'>;
+export type Shared = Omit<Conditions, 'scheme' | 'intraPercent' | 'apart'>;
 
 export interface Group {
   readonly key: string;
@@ -73,10 +73,10 @@ export class View {
       .toSorted((a, b) => a.conditions.intraPercent - b.conditions.intraPercent);
   }
 
-  /** The cell that says most of one kind: where all queries, or as many as measured, are of it. */
+  /** The cell that says most of one kind: where the kinds are apart, or else all queries, or as many as measured, are of it. */
   purest(group: Group, scheme: string, kind: Kind): Cell | undefined {
     const sound = this.cells(group, scheme).filter((cell) => !isVoid(cell) && cell.latency[kind] !== undefined);
-    return kind === 'cross' ? sound[0] : sound.at(-1);
+    return sound.find(({ conditions }) => conditions.apart) ?? (kind === 'cross' ? sound[0] : sound.at(-1));
   }
 
   /** Schemes of a group, in the order in which the evaluation names them. */

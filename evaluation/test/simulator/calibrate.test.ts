@@ -85,6 +85,7 @@ function cell(scheme: string, intraPercent: number): Cell {
     rttMs: 30,
     cutMs: 50,
     intraPercent,
+    apart: false,
     temperature: 'cold',
     perSecond: 2,
     writesPerSecond: 0,
