@@ -79,7 +79,7 @@ export class Assembly {
   }
 
   /**
-   * Asks every proxy for its share and its attestation; the first that suffice are taken. When the patient revoked after
+   * Asks the proxies that the decision names for their shares and attestations; the first that suffice are taken. When the patient revoked after
    * the decision and before that, the revocation takes the shares' place.
    */
   async #release(
@@ -94,7 +94,8 @@ export class Assembly {
     counting.catch(() => undefined);
     const shares = new Map<string, Share>();
     const done = metrics.phase('shares');
-    const asked = (await proxies.list()).filter(({ mspId }) => !without.includes(mspId));
+    const named = new Set(outcome.scopes.flatMap((scope) => (scope.permitted ? scope.proxies : [])));
+    const asked = (await proxies.list()).filter(({ mspId }) => named.has(mspId) && !without.includes(mspId));
     await gather(asked, async (witness, signal) => {
       const order = { requestId, transactionId };
       const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
