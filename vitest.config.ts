@@ -8,6 +8,7 @@ const LONG = [
   'deploy/test/federation',
   'campaign/test/federation',
   'deploy/test/backup',
+  'evaluation/test/schemes/schemes',
   'deploy/test/kubo',
   'deploy/test/demonstration',
   'fabric/test/growth',

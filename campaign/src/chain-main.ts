@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { openEmbedded } from '@yilian/ledger/embedded';
 import { runService } from '@yilian/service';
-import { type ChainConfig, chaincodesOf } from './network.ts';
+import { type ChainConfig, chaincodesOf } from '@yilian/testbed/network';
 
 /** A regional chain on the embedded node, as a process that can be killed: `node chain-main.ts CONFIG.json`. */
 await runService(async (file) => {

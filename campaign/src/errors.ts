@@ -1,8 +1,6 @@
 export type CampaignErrorCode =
   /** A program ended otherwise than it was made to, or did not start. */
   | 'ENDED'
-  /** Something did not happen in its time: a step was not passed, a query did not end. */
-  | 'LATE'
   /** A chain no longer has a block that it had shown. */
   | 'LEDGER_LOST'
   /** A deed succeeded with another result than it must have. */

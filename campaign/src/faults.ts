@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@yilian/testbed/random';
+import type { RedisServer } from '@yilian/testbed/redis-server';
 import type { Program } from './program.ts';
-import type { RedisServer } from './redis-server.ts';
 import { STEPS } from './steps.ts';
 import type { World } from './world.ts';
 

@@ -12,7 +12,7 @@ import {
   signDocument,
   toBase64url,
 } from '@yilian/protocol';
-import type { Member } from './network.ts';
+import type { Member } from '@yilian/testbed/network';
 
 export type SignedEnvelope = SignedBy<typeof Envelope>;
 

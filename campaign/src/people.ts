@@ -13,9 +13,9 @@ import {
 import { createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { documentId, OpenedReceipt, Request, type SignedBy, utf8Bytes } from '@yilian/protocol';
+import { until } from '@yilian/testbed/patience';
 import { openBlockVault } from '@yilian/vault';
 import { CampaignError } from './errors.ts';
-import { until } from './patience.ts';
 import type { Region } from './region.ts';
 import { fresh, SCOPE, type World } from './world.ts';
 

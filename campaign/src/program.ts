@@ -4,10 +4,10 @@ import { openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { until, within } from '@yilian/testbed/patience';
 import type { Arming, Order } from './armed.ts';
 import type { Door } from './door.ts';
 import { CampaignError } from './errors.ts';
-import { until, within } from './patience.ts';
 
 const ARMED = new URL('./armed.ts', import.meta.url).href;
 /** Compiled once: every start after the first is twice as fast. */

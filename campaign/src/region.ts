@@ -7,13 +7,13 @@ import type { RegionEntry } from '@yilian/protocol';
 import type { ProxyConfig } from '@yilian/proxy';
 import { RegionalChain } from '@yilian/regional-chain';
 import type { RelayConfig } from '@yilian/relay';
+import type { Files } from '@yilian/testbed/files';
+import { type Member, Network } from '@yilian/testbed/network';
+import { RedisServer } from '@yilian/testbed/redis-server';
 import type { Holdings } from './checker.ts';
 import { Door } from './door.ts';
-import type { Files } from './files.ts';
 import { type History, LedgerReader } from './history.ts';
-import { type Member, Network } from './network.ts';
 import { Program } from './program.ts';
-import { RedisServer } from './redis-server.ts';
 
 const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', import.meta.resolve(name)));
 /** One works, the other takes over when a test starts it. */

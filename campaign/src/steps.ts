@@ -1,5 +1,5 @@
+import { until } from '@yilian/testbed/patience';
 import { CampaignError } from './errors.ts';
-import { until } from './patience.ts';
 import { type Doctor, END_MS, type Enrolled, People, THRESHOLD } from './people.ts';
 import type { Program } from './program.ts';
 import { fresh, type World } from './world.ts';

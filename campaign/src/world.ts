@@ -5,11 +5,11 @@ import { MainChain } from '@yilian/main-chain';
 import type { Genesis, RegionEntry } from '@yilian/protocol';
 import { type RunningProxy, startProxy } from '@yilian/proxy';
 import type { RelayConfig } from '@yilian/relay';
+import { Files } from '@yilian/testbed/files';
+import { chaincodesOf, MAIN, Network } from '@yilian/testbed/network';
+import { until } from '@yilian/testbed/patience';
 import type { Evidence } from './checker.ts';
-import { Files } from './files.ts';
 import { LedgerReader } from './history.ts';
-import { chaincodesOf, MAIN, Network } from './network.ts';
-import { until } from './patience.ts';
 import { proxyConfig, Region } from './region.ts';
 
 export const SCOPE = 'laboratory';

@@ -317,6 +317,19 @@ describe('Blocks', () => {
     expect(statuses.map(({ blockNumber }) => blockNumber)).toEqual([1n, 1n, 2n]);
   });
 
+  it('are cut by other rules from the next one on', async () => {
+    const node = await openNode({ batch: { maxCount: 2, timeoutMs: 60_000 } });
+    const contract = contractOf(node.client());
+    node.updateBatch({ maxCount: 1 });
+    const alone = await contract.submitAsync('put', { arguments: ['a', 'v'] });
+    expect((await alone.getStatus()).blockNumber).toBe(1n);
+    node.updateBatch({ maxCount: 2 });
+    const first = await contract.submitAsync('put', { arguments: ['b', 'v'] });
+    const second = await contract.submitAsync('put', { arguments: ['c', 'v'] });
+    const statuses = await Promise.all([first.getStatus(), second.getStatus()]);
+    expect(statuses.map(({ blockNumber }) => blockNumber)).toEqual([2n, 2n]);
+  });
+
   it('find conflicts among their own transactions', async () => {
     const node = await openNode({ batch: { maxCount: 4, timeoutMs: 5_000 } });
     const contract = contractOf(node.client());

@@ -32,11 +32,16 @@ const parseReply = parser('release reply', ReleaseReply);
 const MAX_BODY_BYTES = 65_536;
 const MAX_BODIES_BYTES = 262_144;
 const BODIES_TIMEOUT_MS = 2000;
+/** How long an answer that was begun early waits to be taken, and how many do. */
+const BEGUN_MS = 5000;
+const MAX_BEGUN = 128;
 
 /** Puts a home region's answer together: proof, headers, shares, small bodies. The relay can read none of it. */
 export class Assembly {
   readonly #options: AssemblyOptions;
   readonly #running = new Map<string, Promise<Answer>>();
+  /** Answers that were there before anybody asked for them. */
+  readonly #begun = new QuickLRU<string, Answer>({ maxSize: MAX_BEGUN, maxAge: BEGUN_MS });
   /** Decisions this relay had committed; they never change. */
   readonly #decided = new QuickLRU<string, PageEntry>({ maxSize: 1000 });
 
@@ -50,51 +55,87 @@ export class Assembly {
   }
 
   /**
+   * Begins the answer to a request whose decision the orderer has: the proxies are asked now, and each of them waits until its
+   * own view has the commit. `committed` fails when the decision did; then this answer comes to nothing.
+   */
+  begin(requestId: string, entry: PageEntry, committed: Promise<unknown>): void {
+    const key = keyOf(requestId);
+    this.#run(key, () => this.#assemble(requestId, entry, [], committed)).then(
+      (answer) => void this.#begun.set(key, answer),
+      () => undefined,
+    );
+  }
+
+  /**
    * The answer to a decided request, or a further page of it (from 1), with no share of a proxy of these organisations.
    * @throws ATTESTATIONS_MISSING SHARES_MISSING HEADER_REPLACED, or the contract's OUTCOME_UNKNOWN and PAGE_UNKNOWN
    */
-  answer(requestId: string, page = 0, without: readonly string[] = []): Promise<Answer> {
-    const key = [requestId, page, ...without.toSorted()].join('/');
-    const running =
-      this.#running.get(key) ?? this.#assemble(requestId, page, without).finally(() => this.#running.delete(key));
+  async answer(requestId: string, page = 0, without: readonly string[] = []): Promise<Answer> {
+    const key = keyOf(requestId, page, without);
+    const begun = this.#begun.get(key);
+    this.#begun.delete(key);
+    if (begun !== undefined) return begun;
+    return (
+      this.#running.get(key) ??
+      this.#run(key, async () => this.#assemble(requestId, await this.#entry(requestId, page), without))
+    );
+  }
+
+  #run(key: string, assemble: () => Promise<Answer>): Promise<Answer> {
+    const running = assemble().finally(() => {
+      if (this.#running.get(key) === running) this.#running.delete(key);
+    });
     this.#running.set(key, running);
     return running;
   }
 
-  async #assemble(requestId: string, page: number, without: readonly string[]): Promise<Answer> {
-    const { chain, region, holders, metrics } = this.#options;
-    const done = metrics.phase('assemble');
-    const entry =
-      page > 0
-        ? await chain.pageOf(requestId, page)
-        : (this.#decided.get(requestId) ?? (await chain.outcome(requestId)));
+  async #entry(requestId: string, page: number): Promise<PageEntry> {
+    const { chain } = this.#options;
+    if (page > 0) return chain.pageOf(requestId, page);
+    return this.#decided.get(requestId) ?? chain.outcome(requestId);
+  }
+
+  async #assemble(
+    requestId: string,
+    entry: PageEntry,
+    without: readonly string[],
+    committed: Promise<unknown> = Promise.resolve(),
+  ): Promise<Answer> {
+    const { region, holders, metrics } = this.#options;
     const { release } = entry.outcome;
+    const done = committed.then(() => metrics.phase('assemble'));
     const [released, headers, bodies] = await Promise.all([
-      this.#release(requestId, entry, without),
+      this.#release(requestId, entry, without, committed),
       release === undefined ? [] : this.#headers(release),
       release === undefined ? [] : this.#bodies(release),
+      done,
     ]);
-    done();
+    (await done)();
     return { region, ...released, headers, holders: [...holders], bodies };
   }
 
   /**
-   * Asks every proxy for its share and its attestation; the first that suffice are taken. When the patient revoked after
+   * Asks the proxies that the decision names for their shares and attestations; the first that suffice are taken. When the patient revoked after
    * the decision and before that, the revocation takes the shares' place.
    */
   async #release(
     requestId: string,
     { outcome, transactionId }: PageEntry,
     without: readonly string[],
+    committed: Promise<unknown>,
   ): Promise<Released> {
     const { proxies, metrics } = this.#options;
     const wanted = outcome.release !== undefined && Date.now() < outcome.release.usableUntil;
-    if (!wanted) return { proof: await proxies.prove(transactionId), shares: [] };
-    const counting = proxies.ballot(transactionId);
+    if (!wanted) {
+      await committed;
+      return { proof: await proxies.prove(transactionId), shares: [] };
+    }
+    const done = committed.then(() => metrics.phase('shares'));
+    const counting = done.then(() => proxies.ballot(transactionId));
     counting.catch(() => undefined);
     const shares = new Map<string, Share>();
-    const done = metrics.phase('shares');
-    const asked = (await proxies.list()).filter(({ mspId }) => !without.includes(mspId));
+    const named = new Set(outcome.scopes.flatMap((scope) => (scope.permitted ? scope.proxies : [])));
+    const asked = (await proxies.list()).filter(({ mspId }) => named.has(mspId) && !without.includes(mspId));
     await gather(asked, async (witness, signal) => {
       const order = { requestId, transactionId };
       const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
@@ -103,8 +144,8 @@ export class Assembly {
       if (reply.share.mspId === witness.mspId) shares.set(witness.mspId, reply.share);
       return ballot.complete && suffices(outcome, shares);
     });
-    done();
     const ballot = await counting;
+    (await done)();
     if (!suffices(outcome, shares)) {
       const revocations = await this.#revocations(outcome);
       if (revocations.length === 0) throw new RelayError('SHARES_MISSING', 'too few proxies gave their shares');
@@ -158,6 +199,10 @@ export class Assembly {
     );
     return bodies.flat();
   }
+}
+
+function keyOf(requestId: string, page = 0, without: readonly string[] = []): string {
+  return [requestId, page, ...without.toSorted()].join('/');
 }
 
 /** Whether every released scope has as many shares as its threshold. */

@@ -12,7 +12,7 @@ import {
   requireCertificateSignatures,
   type SignedBy,
 } from '@yilian/protocol';
-import type { RegionalChain } from '@yilian/regional-chain';
+import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
 import { Type } from 'typebox';
 import type { AskReply } from './api.ts';
 import type { Assembly } from './assembly.ts';
@@ -171,10 +171,15 @@ export class Decisions {
     for (let attempt = 0; ; attempt += 1) {
       try {
         const height = await heightFor(request.document, this.#options, attempt > 0);
-        const { result, transactionId } = await chain.decide(request, keyCertificate, height);
-        const outcome = outcomeOf(result);
-        if (outcome === undefined) return { kind: 'waiting' };
-        assembly.note(requestId, { outcome, transactionId });
+        const deciding = chain.decide(request, keyCertificate, height, [], {
+          onOrdered: (ordered) => {
+            const entry = entryOf(ordered);
+            if (entry !== undefined) assembly.begin(requestId, entry, deciding);
+          },
+        });
+        const entry = entryOf(await deciding);
+        if (entry === undefined) return { kind: 'waiting' };
+        assembly.note(requestId, entry);
         return { kind: 'decided' };
       } catch (error) {
         const code = refusalOf(error);
@@ -202,10 +207,16 @@ export class Decisions {
   }
 }
 
-/** The outcome a committed `decide` returned; undefined when the request waits for consent. */
-export function outcomeOf(result: Uint8Array): Outcome | undefined {
+/** The decision that a `decide` returned; undefined when the request waits for consent. */
+export function entryOf({
+  result,
+  transactionId,
+}: {
+  readonly result: Uint8Array;
+  readonly transactionId: string;
+}): PageEntry | undefined {
   const value = JSON.parse(Buffer.from(result).toString()) as Outcome | { readonly waiting: true };
-  return 'waiting' in value ? undefined : value;
+  return 'waiting' in value ? undefined : { outcome: value, transactionId };
 }
 
 /** The signed height a decision rests on: one at hand, else a new one where the mirror is not young by itself. */

@@ -7,7 +7,7 @@ import type { Absences } from './absences.ts';
 import type { Answers, LegNote } from './answers.ts';
 import type { Answer, AnswerReply, LegStatus, RequestAccepted, RequestStatus } from './api.ts';
 import type { Assembly } from './assembly.ts';
-import { outcomeOf } from './decisions.ts';
+import { entryOf } from './decisions.ts';
 import { RelayError, refusalOf } from './errors.ts';
 import { failpoint } from './failpoints.ts';
 import type { KeyCertificates } from './key-certificates.ts';
@@ -136,13 +136,17 @@ export class Requests {
       return transactionId;
     }
     try {
-      const { transactionId, result } = await chain.decide(request, undefined, undefined, homes, { onOrdered: setOut });
-      const outcome = outcomeOf(result);
-      if (outcome !== undefined) {
-        assembly.note(requestId, { outcome, transactionId });
-        void this.#quietly(assembly.answer(requestId));
-      }
-      return transactionId;
+      const deciding = chain.decide(request, undefined, undefined, homes, {
+        onOrdered: (ordered) => {
+          setOut();
+          const entry = entryOf(ordered);
+          if (entry !== undefined) assembly.begin(requestId, entry, deciding);
+        },
+      });
+      const committed = await deciding;
+      const entry = entryOf(committed);
+      if (entry !== undefined) assembly.note(requestId, entry);
+      return committed.transactionId;
     } catch (error) {
       if (refusalOf(error) !== 'DECIDED') throw error;
       return (await chain.outcome(requestId)).transactionId;

@@ -56,3 +56,30 @@ it('has no answer when too few proxies are left, and keeps the one it had', asyn
   expect(await sharing(south, requestId)).toEqual(before);
   expect((await sharing(south, requestId, 'no%20organisation')).status).toBe(400);
 });
+
+it.each(['south', 'north'])(
+  'the proxies are asked as soon as the orderer has the decision, and wait for its commit themselves (asked in %s)',
+  async (name) => {
+    const asking = name === 'south' ? south : north;
+    const doctor = await Practitioner.register(asking);
+    const patient = await patientOf(federation, north, doctor);
+    const request = doctor.ask(patient.pseudonym);
+    const orders = () => north.witnesses.flatMap(({ calls }) => calls).filter((path) => path === '/v1/releases').length;
+    const before = orders();
+    north.network.node.updateBatch({ timeoutMs: 1500 });
+    const height = north.network.node.height();
+    try {
+      const submitted = submit(asking, request);
+      await until(async () => orders() > before);
+      expect(north.network.node.height()).toBe(height);
+      const { requestId } = await submitted;
+      await reached(asking, requestId, 'released');
+      const { shares } = await sharing(asking, requestId);
+      expect(shares?.flat().length).toBeGreaterThanOrEqual(2);
+      // The answer that was begun is the one that is given.
+      expect(orders()).toBe(before + north.witnesses.length);
+    } finally {
+      north.network.node.updateBatch({ timeoutMs: 0 });
+    }
+  },
+);

@@ -2,10 +2,10 @@ import { FederationView, isProven, type ProvenLeg, type VerifiedLeg } from '@yil
 import { documentId, Request, type SignedBy } from '@yilian/protocol';
 import type { KfragDelivery } from '@yilian/proxy/api';
 import type { LegStatus } from '@yilian/relay/api';
+import { until } from '@yilian/testbed/patience';
 import { expect } from 'vitest';
 import { Forger, type SignedEnvelope } from '../../src/forger.ts';
 import { type Call, Liar, type Lie, type Reply, read, type Told } from '../../src/liar.ts';
-import { until } from '../../src/patience.ts';
 import type { Doctor, Enrolled, People } from '../../src/people.ts';
 import { type Cast, cast } from '../../src/steps.ts';
 import { Turncoat } from '../../src/turncoat.ts';

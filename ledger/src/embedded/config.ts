@@ -52,7 +52,7 @@ export interface EmbeddedConfig extends ChannelConfig {
 const NAME = /^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$/;
 const CHANNEL = /^[a-z][a-z0-9.-]{0,248}$/;
 const SYSTEM_CHAINCODES = ['qscc', 'cscc', 'lscc', '_lifecycle'];
-const MAX_ORGANISATIONS = 12;
+const MAX_ORGANISATIONS = 24;
 
 interface InForce {
   readonly definition: Definition;
@@ -190,7 +190,7 @@ export class Channel {
     const { network, channel, organisations, chaincodes } = definition;
     demand(network.length > 0 && network === this.network, 'Network has no name, or another');
     demand(CHANNEL.test(channel) && channel === this.name, `Channel name ${channel} is not one of Fabric's`);
-    demand(organisations.length > 0 && organisations.length <= MAX_ORGANISATIONS, 'Between 1 and 12 organisations');
+    demand(organisations.length > 0 && organisations.length <= MAX_ORGANISATIONS, 'Between 1 and 24 organisations');
     const msps = new Map(organisations.map((organisation) => [organisation.mspId, createMsp(organisation)]));
     demand(msps.size === organisations.length, 'An organisation is listed twice');
     const policies = new Map(chaincodes.map(({ name, endorsement }) => [name, parsePolicy(endorsement)]));

@@ -65,13 +65,10 @@ export class Endorser {
     const known = this.#layouts.get(key);
     if (known) return known;
     const policies = chaincodes.map((name) => channel.policyOf(name));
-    const sets = subsets(names).filter((set) => {
+    const smallest = smallestSets(names, (set) => {
       const signers = set.map((mspId): Principal => ({ mspId, roles: PEER_ROLES }));
       return policies.every((policy) => policy !== undefined && satisfies(policy, signers));
     });
-    const smallest = sets.filter(
-      (set) => !sets.some((other) => other !== set && other.every((one) => set.includes(one))),
-    );
     const first = (set: readonly string[]) => (set.includes(preferred) ? 0 : 1);
     const ordered = smallest.sort((a, b) => first(a) - first(b) || a.length - b.length);
     this.#layouts.set(key, ordered);
@@ -125,7 +122,18 @@ function encodeEvent(proposal: Proposal, { name, payload }: NonNullable<Chaincod
   return event.serializeBinary();
 }
 
-/** All subsets but the empty one, in the order of the names. */
-function subsets(names: readonly string[]): string[][] {
-  return Array.from({ length: 2 ** names.length - 1 }, (_, i) => names.filter((_name, bit) => ((i + 1) >> bit) & 1));
+/** The sets that suffice and of which no part does. What suffices is not made larger, so few are looked at where few suffice. */
+function smallestSets(names: readonly string[], suffices: (set: readonly string[]) => boolean): string[][] {
+  const found: string[][] = [];
+  let open: string[][] = [[]];
+  while (open.length > 0) {
+    const larger = open.flatMap((set) =>
+      names.slice(names.indexOf(set.at(-1) ?? '') + 1).map((name) => [...set, name]),
+    );
+    const fresh = larger.filter((set) => !found.some((known) => known.every((name) => set.includes(name))));
+    const enough = new Set(fresh.filter(suffices));
+    found.push(...enough);
+    open = fresh.filter((set) => !enough.has(set));
+  }
+  return found;
 }

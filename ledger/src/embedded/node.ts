@@ -25,6 +25,8 @@ export interface EmbeddedNode extends Host {
    * @throws EmbeddedError CONFIG_INVALID, then nothing has changed
    */
   updateOrganisation(change: Partial<Organisation> & Pick<Organisation, 'mspId'>): void;
+  /** Changes when a block is cut, as an update of a real channel's `BatchTimeout` and `BatchSize` does. Nothing on the chain says so. */
+  updateBatch(batch: BatchOptions): void;
 }
 
 /**
@@ -60,6 +62,7 @@ export async function openEmbedded(config: EmbeddedConfig, options: EmbeddedOpti
       configured(() => parts.channel.update(change));
       role.orderer.declare();
     },
+    updateBatch: (change) => role.orderer.rebatch(change),
   };
 }
 

@@ -38,7 +38,7 @@ interface OrdererOptions {
 /** One queue, one block at a time. */
 export class Orderer {
   readonly #options: OrdererOptions;
-  readonly #batch: Required<BatchOptions>;
+  #batch: Required<BatchOptions>;
   #queue: Pending[] = [];
   #bytes = 0;
   #running: Promise<void> | undefined;
@@ -72,6 +72,11 @@ export class Orderer {
     if (this.#enough()) this.#full?.resolve();
     this.#running ??= this.#run();
     if (this.#degraded) await written.promise;
+  }
+
+  /** Cuts by these rules from now on; what is left out stays. */
+  rebatch(batch: BatchOptions): void {
+    this.#batch = { ...this.#batch, ...batch };
   }
 
   /** Writes a changed definition into the chain: with the next transactions, or a block of its own. */

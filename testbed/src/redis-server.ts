@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { CampaignError } from './errors.ts';
+import { TestbedError } from './errors.ts';
 import { until } from './patience.ts';
 
 const START_MS = 10_000;
@@ -45,7 +45,7 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    if (this.#process === undefined) throw new CampaignError('ENDED', 'Redis does not run');
+    if (this.#process === undefined) throw new TestbedError('ENDED', 'Redis does not run');
     const exited = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
     await exited;

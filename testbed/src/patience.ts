@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CampaignError } from './errors.ts';
+import { TestbedError } from './errors.ts';
 
 const PAUSE_MS = 40;
 
@@ -22,7 +22,7 @@ export async function until<T>(
     } catch (error) {
       cause = error;
     }
-    if (Date.now() > end) throw new CampaignError('LATE', `not within ${patienceMs} ms: ${what}`, { cause });
+    if (Date.now() > end) throw new TestbedError('LATE', `not within ${patienceMs} ms: ${what}`, { cause });
     await delay(pauseMs);
   }
 }
@@ -31,7 +31,7 @@ export async function until<T>(
 export async function within<T>(what: string, patienceMs: number, work: Promise<T>): Promise<T> {
   const timeout = new AbortController();
   const late = delay(patienceMs, undefined, { signal: timeout.signal }).then(() => {
-    throw new CampaignError('LATE', `not within ${patienceMs} ms: ${what}`);
+    throw new TestbedError('LATE', `not within ${patienceMs} ms: ${what}`);
   });
   late.catch(() => undefined);
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Member } from './network.ts';
 
-/** The folder of one campaign: configurations, keys, chains, queues, logs. */
+/** The folder of one federation: configurations, keys, chains, queues, logs. */
 export class Files implements AsyncDisposable {
   readonly folder: string;
   readonly federation: string;
@@ -17,8 +17,9 @@ export class Files implements AsyncDisposable {
     this.logLevel = logLevel;
   }
 
-  static async open(federation: string, logLevel: string): Promise<Files> {
-    return new Files(await mkdtemp(join(tmpdir(), 'yilian-campaign-')), federation, logLevel);
+  /** @param below where the folder is made. Default: the system's folder for temporary files */
+  static async open(federation: string, logLevel: string, below = tmpdir()): Promise<Files> {
+    return new Files(await mkdtemp(join(below, `yilian-${federation}-`)), federation, logLevel);
   }
 
   path(name: string): string {

@@ -35,8 +35,8 @@ export class Network {
   readonly #authorities: ReadonlyMap<string, Authority>;
   readonly #members = new Map<string, Member>();
 
-  /** `quorum` organisations endorse and attest. */
-  constructor(name: string, mspIds: readonly string[], quorum: number) {
+  /** `quorum` organisations attest, and endorse unless a policy says who does. */
+  constructor(name: string, mspIds: readonly string[], quorum: number, endorsement?: string) {
     this.name = name;
     this.mspIds = mspIds;
     this.#authorities = new Map(mspIds.map((mspId) => [mspId, createAuthority({ mspId, organisation: 'embedded' })]));
@@ -47,7 +47,7 @@ export class Network {
       channel: name,
       chaincode: name === MAIN ? MAIN_CHAINCODE : REGIONAL_CHAINCODE,
       version: 1,
-      endorsement: outOf('peer'),
+      endorsement: endorsement ?? outOf('peer'),
       attestation: outOf('client'),
       attesters: { [ROLE_ATTRIBUTE]: 'proxy' },
       organisations,

@@ -1,0 +1,348 @@
+import { FederationView, RelayClient } from '@yilian/client';
+import type { MainChain } from '@yilian/main-chain';
+import type { Genesis, RegionEntry } from '@yilian/protocol';
+import { type RunningProxy, startProxy } from '@yilian/proxy';
+import { buildRelay, type Relay, type RelayConfig } from '@yilian/relay';
+import { Files } from '@yilian/testbed/files';
+import { MAIN, type Member, Network } from '@yilian/testbed/network';
+import { until } from '@yilian/testbed/patience';
+import { RedisServer } from '@yilian/testbed/redis-server';
+import { openBlockVault, openRemoteVault, type StoredVault, serveGateway, type Vault } from '@yilian/vault';
+import { pino } from 'pino';
+import type { Network as Between } from '../network/index.ts';
+import { Chain } from './chain.ts';
+import { type ChainPlan, holdersOf, type Levers, type RelayPlan, type Topology } from './topology.ts';
+import { Ways } from './ways.ts';
+
+export const FEDERATION = 'evaluation';
+export const SCOPE = 'laboratory';
+const AUTHORITIES = ['Authority1', 'Authority2', 'Authority3', 'Authority4'] as const;
+/** Of the authorities: more than two thirds. */
+const MAJORITY = 3;
+/** Of a chain's organisations. */
+const QUORUM = 2;
+const SETTLE_MS = 30_000;
+/** In memory where the machine has such a folder: what is measured is not the disk. */
+const FOLDER = '/dev/shm';
+const NEVER_MS = 3_600_000;
+/** Bounds are there for attackers, and every request here is one organisation's. */
+const LIMITS: NonNullable<RelayConfig['limits']> = {
+  decisionsPerOrganisation: 10_000,
+  submissionsPerOrganisation: 10_000,
+  requestsPerMinute: 10_000_000,
+  watchers: 10_000,
+  connections: 10_000,
+};
+const PROXY_LIMITS = { connections: 10_000, patientRequestsPerMinute: 10_000_000, relayRequestsPerMinute: 10_000_000 };
+
+/** The sealed bodies of a place's hospital. */
+export interface Holder {
+  readonly vault: StoredVault;
+  readonly url: string;
+}
+
+interface RunningRelay {
+  readonly plan: RelayPlan;
+  readonly member: Member;
+  readonly relay: Relay;
+  readonly url: string;
+}
+
+export interface WorldOptions {
+  readonly topology: Topology;
+  /** Between the topology's places. */
+  readonly network: Between;
+  readonly levers: Levers;
+}
+
+/** All parts of one scheme, each at its place: chains, relays with their Redis, proxies, vaults. */
+export class World implements AsyncDisposable {
+  readonly topology: Topology;
+  readonly genesis: Genesis;
+  readonly ways: Ways;
+  readonly main: Chain;
+  readonly #chains: ReadonlyMap<string, Chain>;
+  readonly #holders: ReadonlyMap<string, Holder>;
+  readonly #files: Files;
+  readonly #levers: Levers;
+  readonly #resources: AsyncDisposableStack;
+  readonly #relays = new Map<RelayPlan, RunningRelay>();
+  readonly #bodies = new Map<string, Vault>();
+  #view: Promise<FederationView> | undefined;
+
+  private constructor(
+    { topology, levers, network }: WorldOptions,
+    parts: { main: Chain; chains: ReadonlyMap<string, Chain>; holders: ReadonlyMap<string, Holder>; files: Files },
+    resources: AsyncDisposableStack,
+  ) {
+    this.topology = topology;
+    this.#levers = levers;
+    this.main = parts.main;
+    this.genesis = { federation: FEDERATION, main: parts.main.network.trust };
+    this.#chains = parts.chains;
+    this.#holders = parts.holders;
+    this.#files = parts.files;
+    this.ways = new Ways(network, levers.coldConnections === true);
+    for (const [place, { url }] of parts.holders) this.ways.put(url, place);
+    this.#resources = resources;
+  }
+
+  static async open(options: WorldOptions): Promise<World> {
+    const { topology, network: between } = options;
+    const { clock } = between;
+    await using opened = new AsyncDisposableStack();
+    const files = opened.use(await Files.open(FEDERATION, 'silent', FOLDER));
+    const main = opened.use(
+      await Chain.open({
+        network: new Network(MAIN, AUTHORITIES, MAJORITY),
+        contracts: topology.mainContracts,
+        quorum: MAJORITY,
+        profileAt: topology.mainProfileAt,
+        clock,
+      }),
+    );
+    const chains = new Map<string, Chain>();
+    for (const { name, members, endorsement, profileAt } of topology.chains) {
+      const network = new Network(name, [...members.keys()], QUORUM, endorsement);
+      chains.set(name, opened.use(await Chain.open({ network, quorum: QUORUM, profileAt, clock })));
+    }
+    const holders = new Map<string, Holder>();
+    for (const place of topology.places) {
+      const vault = opened.use(await openBlockVault({ folder: files.path(`${place}-vault`) }));
+      const gateway = await serveGateway(vault, { host: '127.0.0.1', port: 0 });
+      opened.defer(() => gateway.close());
+      holders.set(place, { vault, url: gateway.url });
+    }
+    const world = new World(options, { main, chains, holders, files }, opened.move());
+    try {
+      await world.#start();
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+    return world;
+  }
+
+  chain(name: string): Chain {
+    const chain = this.#chains.get(name);
+    if (chain === undefined) throw new TypeError(`no chain ${name}`);
+    return chain;
+  }
+
+  holder(place: string): Holder {
+    const holder = this.#holders.get(place);
+    if (holder === undefined) throw new TypeError(`no holder at ${place}`);
+    return holder;
+  }
+
+  /** A relay as somebody at a place calls it; without a place, from next to it. */
+  relay(plan: RelayPlan, from?: string): RelayClient {
+    const { url } = this.#running(plan);
+    return new RelayClient(url, from === undefined ? {} : { fetch: this.ways.fetchAt(from) });
+  }
+
+  asAuthority(role = 'relay', mspId: string = AUTHORITIES[0]): MainChain {
+    return this.main.asMain(mspId, role);
+  }
+
+  /** The regions as the main chain registers them, proven from the genesis. */
+  view(): Promise<FederationView> {
+    this.#view ??= FederationView.load(this.relay(this.topology.relays[0] as RelayPlan), this.genesis);
+    return this.#view;
+  }
+
+  /** A chain's sealed bodies as they are read from a place. */
+  async bodies(place: string, chain: string): Promise<Vault> {
+    const key = `${place}/${chain}`;
+    const holders = [...(await this.view()).region(chain).holders];
+    const known = this.#bodies.get(key) ?? openRemoteVault({ holders, fetch: this.ways.fetchAt(place) });
+    if (!this.#bodies.has(key)) this.#bodies.set(key, this.#resources.use(known));
+    return known;
+  }
+
+  cutAfter(timeoutMs: number): void {
+    for (const chain of [this.main, ...this.#chains.values()]) chain.cutAfter(timeoutMs);
+  }
+
+  /** Of all chains, one copy each. */
+  async chainBytes(): Promise<number> {
+    const sizes = await Promise.all([this.main, ...this.#chains.values()].map((chain) => chain.bytes()));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+
+  #running(plan: RelayPlan): RunningRelay {
+    const running = this.#relays.get(plan);
+    if (running === undefined) throw new TypeError(`no relay of ${plan.chain} at ${plan.place}`);
+    return running;
+  }
+
+  async #start(): Promise<void> {
+    const { topology } = this;
+    const [redis, attesters] = await Promise.all([this.#startRedis(), this.#startAttesters(), this.#found()]);
+    const genesisFile = await this.#files.json('genesis', this.genesis);
+    for (const [index, plan] of topology.relays.entries()) {
+      const url = redis.get(plan.place) ?? '';
+      const authority = AUTHORITIES[topology.places.indexOf(plan.place) % AUTHORITIES.length] ?? '';
+      this.#relays.set(plan, await this.#buildRelay(plan, index, { redisUrl: url, authority, attesters, genesisFile }));
+    }
+    for (const plan of topology.chains) {
+      const chain = this.chain(plan.name);
+      await chain.as(chain.network.mspIds[0] ?? '', 'admin').found(plan.name, this.genesis);
+    }
+    const scopes = [{ scope: SCOPE, title: 'Laboratory', titleZh: '检验' }];
+    const changes = [
+      await this.#approve({ kind: 'scopes', entry: { version: 1, scopes } }),
+      ...(await Promise.all(
+        topology.chains.map((plan) => this.#approve({ kind: 'region', entry: this.#entry(plan) })),
+      )),
+    ];
+    const proofs = await Promise.all(changes.map((transactionId) => this.main.prove(transactionId)));
+    await Promise.all(
+      [...this.#chains.values()].map(async (chain) => {
+        const mirror = chain.as(chain.network.mspIds[0] ?? '', 'relay');
+        for (const proof of proofs) await mirror.mirrorChange(proof);
+      }),
+    );
+    const proxies = await Promise.all(topology.chains.flatMap((plan) => this.#startProxies(plan)));
+    await Promise.all([...this.#relays.values()].map(({ relay }) => relay.start()));
+    await Promise.all(proxies.flat().map(({ ready }) => ready));
+    await until('every relay is ready', SETTLE_MS, async () => {
+      const replies = await Promise.all([...this.#relays.values()].map(({ url }) => fetch(`${url}/ready`)));
+      return replies.every(({ ok }) => ok);
+    });
+  }
+
+  async #found(): Promise<void> {
+    await this.asAuthority('admin').found(this.genesis);
+  }
+
+  async #approve(change: Parameters<MainChain['approve']>[0]): Promise<string> {
+    let transactionId = '';
+    for (const mspId of AUTHORITIES.slice(0, MAJORITY))
+      ({ transactionId } = await this.asAuthority('admin', mspId).approve(change));
+    return transactionId;
+  }
+
+  #entry(plan: ChainPlan): RegionEntry {
+    const gateways = new Map([...this.#holders].map(([place, { url }]) => [place, url]));
+    const relays = [...this.#relays.values()].filter((running) => running.plan.chain === plan.name);
+    return {
+      federation: FEDERATION,
+      region: plan.name,
+      name: plan.name,
+      version: 1,
+      trusts: [this.chain(plan.name).network.trust],
+      relays: relays.map(({ url, member: { certificate } }) => ({ url, certificate })),
+      holders: holdersOf(plan, gateways),
+      frozen: false,
+    };
+  }
+
+  async #startRedis(): Promise<ReadonlyMap<string, string>> {
+    const places = [...new Set(this.topology.relays.map(({ place }) => place))];
+    const servers = places.map((place) => [place, new RedisServer(this.#files.path(`${place}-redis`))] as const);
+    for (const [, server] of servers) this.#resources.use(server);
+    await Promise.all(servers.map(([, server]) => server.start()));
+    return new Map(servers.map(([place, { url }]) => [place, url]));
+  }
+
+  async #startAttesters(): Promise<RelayConfig['attesters']> {
+    return Promise.all(
+      AUTHORITIES.map(async (mspId, index) => {
+        const place = this.topology.places[index % this.topology.places.length] ?? '';
+        const { url } = await this.#startProxy(this.main, mspId, place);
+        return { mspId, url };
+      }),
+    );
+  }
+
+  async #startProxies({ name, members, proxies }: ChainPlan): Promise<RunningProxy[]> {
+    const chain = this.chain(name);
+    return Promise.all(proxies.map((mspId) => this.#startProxy(chain, mspId, members.get(mspId) ?? '')));
+  }
+
+  async #startProxy(chain: Chain, mspId: string, place: string): Promise<RunningProxy> {
+    const { network } = chain;
+    const member = network.member(mspId, 'proxy');
+    const config = {
+      federation: FEDERATION,
+      network: network.name,
+      channel: network.name,
+      ...(await this.#files.identity(member)),
+      ledger: { address: '127.0.0.1:1' },
+      folder: this.#files.path(`${network.name}-proxy-${mspId}`),
+      host: '127.0.0.1',
+      port: 0,
+      limits: PROXY_LIMITS,
+      logLevel: 'silent',
+    };
+    const proxy = this.#resources.use(await startProxy(config, { connection: chain.connect(member, place) }));
+    this.ways.put(proxy.url, place);
+    return proxy;
+  }
+
+  async #buildRelay(
+    plan: RelayPlan,
+    index: number,
+    given: Pick<RelayConfig, 'redisUrl' | 'attesters' | 'genesisFile'> & { readonly authority: string },
+  ): Promise<RunningRelay> {
+    const { authority, ...shared } = given;
+    const { sequential, fetchedBodies } = this.#levers;
+    const chain = this.chain(plan.chain);
+    const chainPlan = this.topology.chains.find(({ name }) => name === plan.chain) as ChainPlan;
+    const member = chain.network.member(this.#operator(plan, chain), 'relay', `relay-${index}`);
+    const gateways = new Map([...this.#holders].map(([place, { url }]) => [place, url]));
+    const config: RelayConfig = {
+      ...shared,
+      federation: FEDERATION,
+      region: plan.chain,
+      requireDurableRedis: true,
+      host: '127.0.0.1',
+      port: 0,
+      identity: await this.#files.identity(member),
+      regional: { address: '127.0.0.1:1', channel: plan.chain },
+      main: {
+        address: '127.0.0.1:1',
+        channel: MAIN,
+        ...(await this.#files.identity(this.main.network.member(authority, 'relay'))),
+      },
+      holders: fetchedBodies === true ? [] : holdersOf(chainPlan, gateways),
+      // One relay of a regional chain anchors it in the main chain; a chain of the whole nation has none to be anchored in.
+      limits: plan.place === plan.chain ? LIMITS : { ...LIMITS, checkpointMs: NEVER_MS },
+      logLevel: 'silent',
+    };
+    const relay = this.#resources.use(
+      await buildRelay(config, {
+        regionalClient: chain.clientAt(plan.place, { ackAfterCommit: sequential === true }),
+        mainClient: this.main.clientAt(plan.place),
+        fetch: this.#fetchOf(plan, authority),
+        log: pino({ level: process.env['RELAY_LOG'] ?? 'silent' }, pino.destination(2)),
+      }),
+    );
+    const url = await relay.app.listen({ host: config.host, port: config.port });
+    this.ways.put(url, plan.place);
+    return { plan, member, relay, url };
+  }
+
+  /** The place's commission, or the chain's own where the place has none on this chain. */
+  #operator({ place }: RelayPlan, { network }: Chain): string {
+    const own = `Commission${place.slice(-1).toUpperCase()}`;
+    return network.mspIds.includes(own) ? own : (network.mspIds[0] ?? '');
+  }
+
+  /** How a relay reaches others; where every question needs a receipt, only after the main chain has it. */
+  #fetchOf({ place }: RelayPlan, authority: string): typeof globalThis.fetch {
+    const fetch = this.ways.fetchAt(place);
+    if (this.#levers.receiptOnMain !== true) return fetch;
+    return async (input, init) => {
+      const { pathname } = new URL(input instanceof Request ? input.url : input);
+      if (pathname === '/v1/relay')
+        await this.main.noteReceipt(authority, place, typeof init?.body === 'string' ? init.body : '');
+      return fetch(input, init);
+    };
+  }
+}

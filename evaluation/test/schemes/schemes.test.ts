@@ -1,0 +1,173 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Network } from '../../src/network/index.ts';
+import type { Kind, Temperature } from '../../src/results.ts';
+import { type Deployment, openScheme, placesOf, SCHEMES, schemeOf } from '../../src/schemes/index.ts';
+
+const RTT_MS = 20;
+/** A timer may fire a millisecond early. */
+const SLACK_MS = 2;
+const LIMIT_MS = 20_000;
+/** Patient 0 is at home at the capital, patient 1 at the other of two places. */
+const PATIENTS = [0, 1];
+
+/**
+ * Round trips between the places that a query cannot do without, by who is asked about whom: somebody at the capital by a
+ * doctor there; of the other place by a doctor there; of the capital by a doctor of the other place; and the other way.
+ */
+const FLOORS: Readonly<Record<string, readonly [number, number, number, number]>> = {
+  federation: [0, 0, 1, 1],
+  // Submission and delivery half each where the leader is not, replication 1, and the shares' way back half.
+  national: [1, 2, 2, 2],
+  'national-remote': [2, 3, 3, 3],
+  // The question, and the answer.
+  'national-thin': [0, 2, 2, 0],
+  broadcast: [0, 0, 1, 1],
+  'central-index': [0, 1, 2, 1],
+  // Endorsement 1, submission half, the shares' way back half.
+  'multi-channel': [0, 0, 2, 2],
+  // Index, receipt (endorsement, replication, and submission and delivery where the leader is not), the leg, the body.
+  naive: [0, 1, 6, 4],
+  sequential: [0, 0, 1, 1],
+  'remote-index': [0, 1, 2, 1],
+  'fetched-bodies': [0, 0, 2, 2],
+  // A connection for the leg.
+  'cold-connections': [0, 0, 2, 2],
+};
+
+async function open(id: string, rttMs: number): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
+  const stack = new AsyncDisposableStack();
+  const distances = { rttMs, jitter: 0, mbit: 1000, loss: 0 };
+  const network = stack.use(await Network.open({ places: placesOf(2), distances, random: () => 0.5 }));
+  const sizes = { patients: PATIENTS.length, sizeBytes: () => 5000 };
+  const deployment = stack.use(await openScheme(id, { regions: 2, rttMs, cutMs: 5, network, seed: id, ...sizes }));
+  return { deployment, stack };
+}
+
+async function timed(deployment: Deployment, kind: Kind, patient: number, temperature: Temperature) {
+  const question = { kind, patient, temperature };
+  await deployment.prepare([question]);
+  const start = performance.now();
+  const phases = await deployment.ask(question, AbortSignal.timeout(LIMIT_MS));
+  const latencyMs = performance.now() - start;
+  return { latencyMs, phases };
+}
+
+afterEach(() => void vi.restoreAllMocks());
+
+describe('Every scheme', () => {
+  it('has a floor here, and no other name is one', () => {
+    expect(Object.keys(FLOORS).toSorted()).toEqual([...SCHEMES].toSorted());
+    expect(() => schemeOf('toString', 4)).toThrow(expect.objectContaining({ code: 'IMPOSSIBLE' }));
+  });
+
+  it('says what it is in two languages, and who sees what', () => {
+    for (const id of SCHEMES) {
+      const scheme = schemeOf(id, 4);
+      expect(scheme.titleZh + scheme.aboutZh).toMatch(/\p{Script=Han}/u);
+      expect(scheme.metadataReaders).toBeLessThanOrEqual(scheme.organisations);
+      expect(scheme.queryWitnesses).toBeLessThanOrEqual(scheme.organisations);
+    }
+  });
+});
+
+describe.each(Object.entries(FLOORS))('%s', (id, floors) => {
+  it('answers right inside a region and across, cold or warm, no sooner than its messages can be there', async () => {
+    const { deployment, stack } = await open(id, RTT_MS);
+    await using _ = stack;
+    expect(deployment.scheme).toMatchObject({ id });
+    for (const [index, kind] of (['intra', 'intra', 'cross', 'cross'] as const).entries()) {
+      const temperature = index % 2 === 0 ? 'cold' : 'warm';
+      const { latencyMs, phases } = await timed(deployment, kind, index % 2, temperature);
+      expect(latencyMs, `${kind} ${index % 2}`).toBeGreaterThanOrEqual((floors[index] ?? 0) * RTT_MS - SLACK_MS);
+      const sum = Object.values(phases).reduce((total, each) => total + each, 0);
+      expect(sum).toBeLessThanOrEqual(latencyMs);
+    }
+  }, 60_000);
+});
+
+describe('A deployment', () => {
+  it('answers without any distance, publishes, and leaves nothing behind', async () => {
+    const before = await traces();
+    const { deployment, stack } = await open('national', 0);
+    for (const kind of ['intra', 'cross'] as const) await timed(deployment, kind, 0, 'warm');
+    const bytes = await deployment.chainBytes();
+    await deployment.publish(0, 5000);
+    expect(await deployment.chainBytes()).toBeGreaterThan(bytes);
+    expect(await traces()).not.toEqual(before);
+    await stack[Symbol.asyncDispose]();
+    expect(await traces()).toEqual(before);
+  }, 60_000);
+
+  it('takes a body that was tampered with for a wrong answer, and none at all for a missing one', async () => {
+    const { deployment, stack } = await open('federation', 0);
+    await using _ = stack;
+    await timed(deployment, 'cross', 0, 'warm');
+    const { fetch } = globalThis;
+    const tampering = vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const response = await fetch(input, init);
+      const { pathname } = new URL(input instanceof Request ? input.url : input);
+      if (pathname.startsWith('/ipfs/')) return new Response(turned(Buffer.from(await response.arrayBuffer())));
+      return pathname.endsWith('/answer') ? Response.json(tampered(await response.json())) : response;
+    });
+    const question = { kind: 'cross', patient: 0, temperature: 'warm' } as const;
+    await expect(deployment.ask(question, AbortSignal.timeout(LIMIT_MS))).rejects.toMatchObject({
+      code: 'WRONG_ANSWER',
+    });
+    tampering.mockRejectedValue(new TypeError('fetch failed'));
+    await expect(deployment.ask(question, AbortSignal.timeout(LIMIT_MS))).rejects.toMatchObject({
+      code: 'MISSING_ANSWER',
+    });
+  }, 60_000);
+
+  it('ends a query with the reason of its signal', async () => {
+    const { deployment, stack } = await open('federation', RTT_MS);
+    await using _ = stack;
+    const question = { kind: 'cross', patient: 0, temperature: 'warm' } as const;
+    await deployment.prepare([question]);
+    await expect(deployment.ask(question, AbortSignal.timeout(RTT_MS / 2))).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+  }, 60_000);
+
+  it('is refused for regions that cannot be', async () => {
+    await using network = await Network.open({
+      places: placesOf(2),
+      distances: { rttMs: 0, jitter: 0, mbit: 1000, loss: 0 },
+      random: () => 0.5,
+    });
+    const options = { rttMs: 0, cutMs: 5, network, seed: '', patients: 1, sizeBytes: () => 1 };
+    for (const regions of [1, 9, 2.5])
+      await expect(openScheme('federation', { ...options, regions })).rejects.toMatchObject({ code: 'IMPOSSIBLE' });
+  });
+});
+
+/** The answer with one bit of the bodies that ride along turned. */
+function tampered(answer: unknown): unknown {
+  const { answers } = answer as { answers: { bodies: { sealed: string }[] }[] };
+  for (const body of answers.flatMap(({ bodies }) => bodies)) {
+    body.sealed = turned(Buffer.from(body.sealed, 'base64url')).toString('base64url');
+  }
+  return answer;
+}
+
+function turned(bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return bytes;
+}
+
+/** What a deployment would leave: processes, listening sockets, files. */
+async function traces() {
+  const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
+  const names = await Promise.all(
+    children
+      .split(' ')
+      .filter((pid) => pid !== '')
+      .map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')),
+  );
+  return {
+    servers: names.filter((name) => name.startsWith('redis-server')).length,
+    listening: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap').length,
+    folders: (await readdir('/dev/shm')).filter((name) => name.startsWith('yilian-evaluation-')),
+  };
+}
