@@ -2,9 +2,9 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { machine } from '@yilian/evaluation/machine';
 import { quantile } from '@yilian/evaluation/statistics';
 import { DEFAULT_CHUNK_BYTES, openBody, sealBody } from '@yilian/pre';
-import { machine } from '@yilian/evaluation/machine';
 import { summarise } from './statistics.ts';
 
 /**

@@ -3,7 +3,14 @@ import { LIMIT_MS } from './measure.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Part, RunRecord } from './record.ts';
 import type { Cell, Kind, Mark, Sample } from './results.ts';
-import { fewSamples, latencies, latencyIntervals, type Observations, percentiles, quantile } from './statistics/index.ts';
+import {
+  fewSamples,
+  latencies,
+  latencyIntervals,
+  type Observations,
+  percentiles,
+  quantile,
+} from './statistics/index.ts';
 import { randomOf } from './workload.ts';
 
 const KINDS: readonly Kind[] = ['intra', 'cross'];
@@ -25,13 +32,15 @@ export interface MeasuredCell {
  * answer voids the cell, as does having too few runs left.
  */
 export function summarised({ id, conditions }: PlannedCell, records: readonly RunRecord[], seed: string): MeasuredCell {
-  const disturbed = records.filter(({ marks }) => marks.some(({ weight, code }) => weight === 'void' && !WRONG.includes(code)));
+  const disturbed = records.filter(({ marks }) =>
+    marks.some(({ weight, code }) => weight === 'void' && !WRONG.includes(code)),
+  );
   const counted = records.filter((record) => !disturbed.includes(record));
   const samples = counted.flatMap((record) => record.samples);
   const parts = counted.flatMap((record) => record.parts);
   const observed = latencies(samples, LIMIT_MS);
   const requests = sum(parts, 'requests');
-  const per = (of: 'cpuMs' | 'bytesBetween' | 'bytesWithin' | 'chainBytes') => sum(parts, of) / requests;
+  const per = (of: 'cpuMs' | 'bytesBetween' | 'bytesWithin' | 'chainBytes') => ratio(sum(parts, of), requests);
   const kinds = KINDS.filter((kind) => samples.some((sample) => sample.kind === kind));
   const cell: Cell = {
     id,
@@ -45,15 +54,17 @@ export function summarised({ id, conditions }: PlannedCell, records: readonly Ru
         ? {}
         : latencyIntervals(observed, conditions.intraPercent, { random: randomOf(seed, `bootstrap ${id}`) }),
     phases: byKind(kinds, (kind) => phasesOf(ofKind(samples, kind))),
-    percentiles: byKind(kinds, (kind) => percentiles(ofKind(samples, kind).map(({ latencyMs = LIMIT_MS }) => latencyMs))),
-    goodput: (1000 * sum(parts, 'answered')) / sum(parts, 'wallMs'),
+    percentiles: byKind(kinds, (kind) =>
+      percentiles(ofKind(samples, kind).map(({ latencyMs = LIMIT_MS }) => latencyMs)),
+    ),
+    goodput: ratio(1000 * sum(parts, 'answered'), sum(parts, 'wallMs')),
     perRequest: {
       cpuMs: per('cpuMs'),
       bytesBetween: per('bytesBetween'),
       bytesWithin: per('bytesWithin'),
       chainBytes: per('chainBytes'),
     },
-    cpuShare: sum(parts, 'cpuMs') / sum(parts, 'wallMs') / cpus().length,
+    cpuShare: ratio(sum(parts, 'cpuMs'), sum(parts, 'wallMs') * cpus().length),
   };
   return { cell, latencies: observed, processor: conditions.apart ? [counted.map(costsOf)] : [] };
 }
@@ -72,11 +83,19 @@ function marksOf(
   const own = counted.flatMap(({ marks }) => marks);
   const leftOut = disturbed.flatMap(({ run, marks }): Mark[] => {
     const [{ code, detail }] = marks.filter(({ weight }) => weight === 'void') as [Mark];
-    return [{ weight: counted.length < LEAST_RUNS ? 'void' : 'flag', code, detail: `run ${run + 1} of ${records.length} left out: ${detail}` }];
+    return [
+      {
+        weight: counted.length < LEAST_RUNS ? 'void' : 'flag',
+        code,
+        detail: `run ${run + 1} of ${records.length} left out: ${detail}`,
+      },
+    ];
   });
   const few = fewSamples(samples);
   const all = [...own, ...leftOut, ...(few === undefined ? [] : [few])];
-  return [...Map.groupBy(all, ({ weight, code, detail }) => `${weight} ${code} ${detail}`).values()].map(([mark]) => mark as Mark);
+  return [...Map.groupBy(all, ({ weight, code, detail }) => `${weight} ${code} ${detail}`).values()].map(
+    ([mark]) => mark as Mark,
+  );
 }
 
 function costsOf({ parts }: RunRecord): Readonly<Record<Kind, Float64Array>> {
@@ -91,7 +110,15 @@ function costsOf({ parts }: RunRecord): Readonly<Record<Kind, Float64Array>> {
 function phasesOf(samples: readonly Sample[]): Record<string, number> {
   const answered = samples.filter(({ latencyMs }) => latencyMs !== undefined);
   const names = Object.keys(answered[0]?.phases ?? {});
-  return Object.fromEntries(names.map((name) => [name, quantile(answered.map(({ phases }) => phases[name] ?? 0), 0.5)]));
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      quantile(
+        answered.map(({ phases }) => phases[name] ?? 0),
+        0.5,
+      ),
+    ]),
+  );
 }
 
 function byKind<T>(kinds: readonly Kind[], of: (kind: Kind) => T): Partial<Record<Kind, T>> {
@@ -100,6 +127,11 @@ function byKind<T>(kinds: readonly Kind[], of: (kind: Kind) => T): Partial<Recor
 
 function ofKind(samples: readonly Sample[], wanted: Kind): Sample[] {
   return samples.filter(({ kind }) => kind === wanted);
+}
+
+/** Nothing measured is none of it. */
+function ratio(amount: number, of: number): number {
+  return of === 0 ? 0 : amount / of;
 }
 
 function sum(parts: readonly Part[], of: Exclude<keyof Part, 'kinds'>): number {

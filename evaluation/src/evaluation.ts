@@ -46,7 +46,9 @@ export function evaluationOf(
     cells: told,
     crossovers: crossoversOf(apart, terms, seed, records),
     calibrations: calibrationsOf(records),
-    simulations: scenarios.map((scenario) => simulate(scenario, costs, randomOf(seed, scenario.title).integer(0, 2 ** 31))),
+    simulations: scenarios.map((scenario) =>
+      simulate(scenario, costs, randomOf(seed, scenario.title).integer(0, 2 ** 31)),
+    ),
     validations: validate(costs, told),
     terms: { ...terms },
   };
@@ -65,7 +67,9 @@ function withModel(cell: Cell, terms: Terms, apart: readonly MeasuredCell[]): Ce
 /** Of a mixture, from the kinds measured apart under the same conditions. */
 function deviationOf({ conditions, latency }: Cell, apart: readonly MeasuredCell[]): number | undefined {
   if (conditions.apart || latency.all === undefined) return undefined;
-  const line = apart.find(({ cell }) => cell.conditions.scheme === conditions.scheme && groupOf(cell) === groupOf({ conditions }));
+  const line = apart.find(
+    ({ cell }) => cell.conditions.scheme === conditions.scheme && groupOf(cell) === groupOf({ conditions }),
+  );
   const { intra, cross } = line?.cell.latency ?? {};
   if (intra === undefined || cross === undefined) return undefined;
   const alone = { intraMs: intra.mean.value, crossMs: cross.mean.value };
@@ -73,7 +77,12 @@ function deviationOf({ conditions, latency }: Cell, apart: readonly MeasuredCell
 }
 
 /** The federation beside every other scheme, and each of its ablations beside the main rival, wherever both were measured. */
-function crossoversOf(apart: readonly MeasuredCell[], terms: Terms, seed: string, records: readonly RunRecord[]): Crossover[] {
+function crossoversOf(
+  apart: readonly MeasuredCell[],
+  terms: Terms,
+  seed: string,
+  records: readonly RunRecord[],
+): Crossover[] {
   const roles = new Map(schemesOf(records).map(({ id, role }) => [id, role]));
   const usable = apart.filter(({ cell }) => counts(cell));
   return [...Map.groupBy(usable, ({ cell }) => groupOf(cell)).values()].flatMap((group) => {
@@ -84,7 +93,9 @@ function crossoversOf(apart: readonly MeasuredCell[], terms: Terms, seed: string
       return role === 'ours' ? [] : role === 'ablation' ? [[other, main]] : [[ours, other]];
     });
     return pairs.flatMap(([own, theirs]) =>
-      own === undefined || theirs === undefined ? [] : METRICS.map((metric) => compared(own, theirs, metric, terms, seed)),
+      own === undefined || theirs === undefined
+        ? []
+        : METRICS.map((metric) => compared(own, theirs, metric, terms, seed)),
     );
   });
 }

@@ -1,7 +1,8 @@
 /** `pnpm evaluate`: measures the federation beside its rivals and writes a folder whose report.html says what came of it. */
 import { join, resolve } from 'node:path';
-import { EvaluationError } from './errors.ts';
+import { writeWhole } from '@yilian/service';
 import { environmentOf } from './environment.ts';
+import { EvaluationError } from './errors.ts';
 import { evaluationOf } from './evaluation.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { planned } from './plan.ts';
@@ -20,11 +21,16 @@ try {
     const { folder } = options;
     const records = await measureAll(cells, options, interrupted.signal, say);
     const evaluation = evaluationOf(cells, records, options, environmentOf(options, startedAt));
-    await writeResults(folder, evaluation, records.flatMap(({ samples }) => samples));
-    say(`${join(resolve(folder), 'report.html')}`);
+    writeWhole(
+      join(folder, 'raw.jsonl'),
+      records.flatMap(({ samples }) => samples.map((sample) => `${JSON.stringify(sample)}\n`)).join(''),
+    );
+    await writeResults(folder, evaluation);
+    say(join(resolve(folder), 'report.html'));
   }
 } catch (error) {
-  if (interrupted.signal.aborted) say('interrupted: what was measured is kept; the same options with --out and its folder go on');
+  if (interrupted.signal.aborted)
+    say('interrupted: what was measured is kept; the same options with --out and its folder go on');
   else if (error instanceof EvaluationError) say(`${error.code}: ${error.message}`);
   else throw error;
   process.exitCode = 1;

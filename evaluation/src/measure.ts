@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
-import { calibrationsOf, ClockWatch, drift, measureNetwork, Network } from './network/index.ts';
+import { ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Part, RunRecord } from './record.ts';
 import type { Mark, Sample } from './results.ts';
@@ -43,7 +43,15 @@ export async function measure(task: Task): Promise<RunRecord> {
   const before = await measureNetwork(network);
   const sizeBytes = sizesOf(mix, seed);
   const patients = Math.min(records, PATIENTS);
-  await using deployment = await openScheme(conditions.scheme, { regions, rttMs, cutMs, network, patients, sizeBytes, seed });
+  await using deployment = await openScheme(conditions.scheme, {
+    regions,
+    rttMs,
+    cutMs,
+    network,
+    patients,
+    sizeBytes,
+    seed,
+  });
   for (let record = patients; record < records; record += 1) await deployment.publish(record, sizeBytes(record));
 
   using clocks = new ClockWatch();
@@ -96,7 +104,12 @@ export async function measure(task: Task): Promise<RunRecord> {
 type Asked = Pick<Sample, 'kind' | 'scheduledAt' | 'latencyMs' | 'phases'>;
 
 /** Timed from when it should have been asked: a process too busy to ask in time is part of what a doctor waits for. */
-async function answered(deployment: Deployment, { at, question }: Scheduled, start: number, marks: Mark[]): Promise<Asked> {
+async function answered(
+  deployment: Deployment,
+  { at, question }: Scheduled,
+  start: number,
+  marks: Mark[],
+): Promise<Asked> {
   await delay(start + at - performance.now());
   const { kind } = question;
   try {
@@ -119,7 +132,13 @@ function bound(parts: readonly Part[]): Mark[] {
   const share = cpuMs / wallMs;
   if (share <= CPU_BUDGET) return [];
   const percent = Math.round(100 * share);
-  return [{ weight: 'flag', code: 'CPU_BOUND', detail: `${percent} % of the run's processor; the budget is ${100 * CPU_BUDGET} %` }];
+  return [
+    {
+      weight: 'flag',
+      code: 'CPU_BOUND',
+      detail: `${percent} % of the run's processor; the budget is ${100 * CPU_BUDGET} %`,
+    },
+  ];
 }
 
 function sum(parts: readonly Part[], of: 'cpuMs' | 'wallMs'): number {

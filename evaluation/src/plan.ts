@@ -1,17 +1,17 @@
 import type { Options } from './options.ts';
 import type { Conditions } from './results.ts';
-import { isAblation, type SchemeId } from './schemes/index.ts';
+import { schemeOf } from './schemes/index.ts';
 
 /** A cell to measure. */
 export interface PlannedCell {
   readonly id: string;
-  readonly conditions: Conditions & { readonly scheme: SchemeId };
+  readonly conditions: Conditions;
 }
 
 /** The comparison named before anything is measured: cold, at four regions and 30 ms if they are among those measured. */
 export interface Primary {
-  readonly scheme: SchemeId;
-  readonly against: SchemeId;
+  readonly scheme: string;
+  readonly against: string;
   readonly regions: number;
   readonly rttMs: number;
 }
@@ -27,15 +27,22 @@ export function planned(options: Options): PlannedCell[] {
   const [records = 0] = options.records;
   const [first] = options.temperatures;
   const { regions, rttMs } = primaryOf(options);
-  const base = { cutMs, writesPerSecond, records, perSecond: options.perSecond, intraPercent: 50, apart: true } as const;
+  const base = {
+    cutMs,
+    writesPerSecond,
+    records,
+    perSecond: options.perSecond,
+    intraPercent: 50,
+    apart: true,
+  } as const;
   const main = options.schemes.filter((id) => MAIN.includes(id));
-  const cells: (Conditions & { readonly scheme: SchemeId })[] = [];
+  const cells: Conditions[] = [];
   for (const temperature of options.temperatures)
     for (const count of options.regions)
       for (const distance of options.rttsMs) {
         if (count !== regions && distance !== rttMs) continue;
         for (const scheme of options.schemes) {
-          if (temperature !== first && isAblation(scheme)) continue;
+          if (temperature !== first && schemeOf(scheme, count).role === 'ablation') continue;
           cells.push({ ...base, scheme, regions: count, rttMs: distance, temperature });
         }
       }
@@ -51,14 +58,27 @@ export function planned(options: Options): PlannedCell[] {
 
 export function primaryOf({ regions, rttsMs }: Pick<Options, 'regions' | 'rttsMs'>): Primary {
   const nearest = (values: readonly number[], wanted: number) =>
-    values.reduce((best, value) => (Math.abs(value - wanted) < Math.abs(best - wanted) ? value : best), values[0] ?? wanted);
+    values.reduce(
+      (best, value) => (Math.abs(value - wanted) < Math.abs(best - wanted) ? value : best),
+      values[0] ?? wanted,
+    );
   return { scheme: 'federation', against: 'national', regions: nearest(regions, 4), rttMs: nearest(rttsMs, 30) };
 }
 
-const MAIN: readonly SchemeId[] = ['federation', 'national'];
+const MAIN: readonly string[] = ['federation', 'national'];
 
 /** Readable, and the same for the same conditions. */
-function idOf({ scheme, regions, rttMs, cutMs, intraPercent, temperature, writesPerSecond, records, apart }: Conditions): string {
+function idOf({
+  scheme,
+  regions,
+  rttMs,
+  cutMs,
+  intraPercent,
+  temperature,
+  writesPerSecond,
+  records,
+  apart,
+}: Conditions): string {
   const kinds = apart ? 'apart' : `p${intraPercent}`;
   return `${scheme}-r${regions}-d${rttMs}-c${cutMs}-${kinds}-${temperature}-w${writesPerSecond}-n${records}`;
 }

@@ -47,9 +47,16 @@ export async function measureAll(
     const file = recordFile(folder, cell.id, run);
     const kept = await readRecord(file);
     if (kept === undefined) {
-      const left = measured === 0 ? '' : `, about ${minutes(((performance.now() - began) / measured) * (turns.length - index))} to go`;
+      const left =
+        measured === 0
+          ? ''
+          : `, about ${minutes(((performance.now() - began) / measured) * (turns.length - index))} to go`;
       progress(`${index + 1} of ${turns.length}${left}: ${cell.id}, run ${run + 1}`);
-      await inProcess({ cell, run, requests: options.requests, mix: options.mix, seed, network: NETWORK }, folder, signal);
+      await inProcess(
+        { cell, run, requests: options.requests, mix: options.mix, seed, network: NETWORK },
+        folder,
+        signal,
+      );
       measured += 1;
     }
     const record = kept ?? (await readRecord(file));

@@ -19,7 +19,19 @@ export function termsOf(cells: readonly Cell[], { scheme, regions, rttMs }: Prim
   const commitMs = Math.max(0, (phases['ask'] ?? 0) - cutMs);
   const reencryptMs = Math.max(0, intra.mean.value - commitMs - cutMs);
   const relayMs = Math.max(0, cross.mean.value - rttMs - commitMs - cutMs - reencryptMs);
-  return { ...ASSUMED, regions, rttMs, cutMs, commitMs, readMs: 0, payloadMs: 0, reencryptMs, relayMs, awayShare: 1 - 1 / regions, intraLookups: 1 };
+  return {
+    ...ASSUMED,
+    regions,
+    rttMs,
+    cutMs,
+    commitMs,
+    readMs: 0,
+    payloadMs: 0,
+    reencryptMs,
+    relayMs,
+    awayShare: 1 - 1 / regions,
+    intraLookups: 1,
+  };
 }
 
 /** Mean milliseconds; `undefined` for a scheme the model has no formula for. */

@@ -47,14 +47,17 @@ describe('the workload', () => {
     expect(first).toBeGreaterThanOrEqual(0);
   });
 
-  it.each(Object.entries(MIXES))('has sizes of %s within its classes, the same for a patient every time', (mix, classes) => {
-    const sizeOf = sizesOf(mix as keyof typeof MIXES, 'sizes');
-    const sizes = Array.from({ length: 500 }, (_, patient) => sizeOf(patient));
-    expect(sizes).toEqual(Array.from({ length: 500 }, (_, patient) => sizeOf(patient)));
-    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(Math.min(...classes.map(({ least }) => least)));
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(Math.max(...classes.map(({ most }) => most)));
-    expect(classes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
-  });
+  it.each(Object.entries(MIXES))(
+    'has sizes of %s within its classes, the same for a patient every time',
+    (mix, classes) => {
+      const sizeOf = sizesOf(mix as keyof typeof MIXES, 'sizes');
+      const sizes = Array.from({ length: 500 }, (_, patient) => sizeOf(patient));
+      expect(sizes).toEqual(Array.from({ length: 500 }, (_, patient) => sizeOf(patient)));
+      expect(Math.min(...sizes)).toBeGreaterThanOrEqual(Math.min(...classes.map(({ least }) => least)));
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(Math.max(...classes.map(({ most }) => most)));
+      expect(classes.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    },
+  );
 
   it('publishes meanwhile at its rate and not at all without one', () => {
     expect(publications(0, 10_000, 'w')).toEqual([]);

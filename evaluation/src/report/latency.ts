@@ -71,7 +71,12 @@ function placesOf(cells: readonly Cell[], metric: Switched): readonly Place[] {
     if (isVoid(cell)) return [];
     const { apart, intraPercent } = cell.conditions;
     const { all, intra, cross } = cell.latency;
-    const ends = apart ? ([[0, cross], [100, intra]] as const) : ([[intraPercent, all]] as const);
+    const ends = apart
+      ? ([
+          [0, cross],
+          [100, intra],
+        ] as const)
+      : ([[intraPercent, all]] as const);
     return ends.flatMap(([share, latency]) => {
       const interval = latency?.[metric];
       return interval !== undefined && Number.isFinite(interval.value) ? [{ share, cell, interval }] : [];

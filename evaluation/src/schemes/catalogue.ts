@@ -125,7 +125,7 @@ export const CHAIN_SCHEMES: Readonly<Record<string, ChainScheme>> = {
     topology: multiChannel,
     levers: {},
   },
-  naive: ablation(
+  'federation-naive': ablation(
     {
       title: 'Federation, one step after the other',
       titleZh: '联邦，逐步串行',
@@ -135,16 +135,17 @@ export const CHAIN_SCHEMES: Readonly<Record<string, ChainScheme>> = {
     },
     { sequential: true, receiptOnMain: true, remoteIndex: true, fetchedBodies: true },
   ),
-  sequential: ablation(
+  'federation-sequential': ablation(
     {
       title: 'Federation, commits in sequence',
       titleZh: '联邦，依次提交',
-      about: 'A question leaves its region only when the own chain has committed it.',
-      aboutZh: '本区域链提交之后，请求才发出。',
+      about:
+        'The index is read at the capital, and a question leaves its region only when the own chain has committed it.',
+      aboutZh: '先到首都读索引，本区域链提交之后，请求才发出。',
     },
-    { sequential: true },
+    { sequential: true, remoteIndex: true },
   ),
-  'remote-index': ablation(
+  'federation-remote-index': ablation(
     {
       title: 'Federation without views of the main chain',
       titleZh: '联邦，无主链视图',
@@ -153,7 +154,7 @@ export const CHAIN_SCHEMES: Readonly<Record<string, ChainScheme>> = {
     },
     { remoteIndex: true },
   ),
-  'fetched-bodies': ablation(
+  'federation-fetched-bodies': ablation(
     {
       title: 'Federation, bodies fetched',
       titleZh: '联邦，密文另取',
@@ -162,7 +163,7 @@ export const CHAIN_SCHEMES: Readonly<Record<string, ChainScheme>> = {
     },
     { fetchedBodies: true },
   ),
-  'cold-connections': ablation(
+  'federation-cold-connections': ablation(
     {
       title: 'Federation, cold connections',
       titleZh: '联邦，不保持连接',

@@ -27,12 +27,12 @@ const FLOORS: Readonly<Record<string, readonly [number, number, number, number]>
   // Endorsement 1, submission half, the shares' way back half.
   'multi-channel': [0, 0, 2, 2],
   // Index, receipt (endorsement, replication, and submission and delivery where the leader is not), the leg, the body.
-  naive: [0, 1, 6, 4],
-  sequential: [0, 0, 1, 1],
-  'remote-index': [0, 1, 2, 1],
-  'fetched-bodies': [0, 0, 2, 2],
+  'federation-naive': [0, 1, 6, 4],
+  'federation-sequential': [0, 1, 2, 1],
+  'federation-remote-index': [0, 1, 2, 1],
+  'federation-fetched-bodies': [0, 0, 2, 2],
   // A connection for the leg.
-  'cold-connections': [0, 0, 2, 2],
+  'federation-cold-connections': [0, 0, 2, 2],
 };
 
 async function open(id: string, rttMs: number): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
