@@ -11,15 +11,15 @@ import {
   type Topology,
 } from './topology.ts';
 
-/** A scheme as it can be built of chains. */
-export interface ChainScheme {
+/** What a report says of a scheme. */
+export interface Description extends Pick<Scheme, 'title' | 'titleZh' | 'about' | 'aboutZh'> {
   readonly role: Role;
-  readonly title: string;
-  readonly titleZh: string;
-  readonly about: string;
-  readonly aboutZh: string;
   /** Counts of organisations, and of copies, for so many regions; {@link Scheme} says of what. */
   readonly exposure: (regions: number) => Pick<Scheme, 'metadataReaders' | 'queryWitnesses' | 'copies'>;
+}
+
+/** A scheme as it can be built of chains. */
+export interface ChainScheme extends Description {
   readonly topology: (spread: Spread) => Topology;
   readonly levers: Levers;
 }
@@ -45,6 +45,16 @@ function ablation(words: Pick<ChainScheme, 'title' | 'titleZh' | 'about' | 'abou
     levers,
   };
 }
+
+export const NO_CHAIN: Description = {
+  role: 'floor',
+  title: 'No chain',
+  titleZh: '无链',
+  about:
+    'The doctor asks the home hospital, which has its own list of grants and its own signed log, on its disk before it releases; fragments are used in its process.',
+  aboutZh: '医生直接向归属医院请求；医院自有授权名单与签名日志，先落盘再放行，重加密在其进程内完成。',
+  exposure: () => ({ metadataReaders: 1, queryWitnesses: 2, copies: 0 }),
+};
 
 export const CHAIN_SCHEMES: Readonly<Record<string, ChainScheme>> = {
   federation: {

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Network } from '../network/index.ts';
-import type { Kind, Scheme, Temperature } from '../results.ts';
+import type { Scheme } from '../results.ts';
 import { type Bytes, type Doctor, type Enrolled, People } from './people.ts';
 import { type Phases, query } from './query.ts';
+import { inTurns, placeOf, type Question, Roster } from './roster.ts';
 import type { Levers, Topology } from './topology.ts';
 import { World } from './world.ts';
 
 export interface DeploymentOptions {
   readonly regions: number;
-  /** Round trip between two places, milliseconds. */
+  /** Round trip between two places, milliseconds: that of the network. */
   readonly rttMs: number;
   /** The longest that an orderer waits for more transactions, milliseconds. */
   readonly cutMs: number;
@@ -18,14 +19,8 @@ export interface DeploymentOptions {
   readonly patients: number;
   /** Of each patient's record. */
   readonly sizeBytes: (patient: number) => number;
+  /** Of records and pseudonyms. Keys and times are the machine's. */
   readonly seed: string;
-}
-
-/** One question of the workload. */
-export interface Question {
-  readonly kind: Kind;
-  readonly patient: number;
-  readonly temperature: Temperature;
 }
 
 /** A scheme that runs. */
@@ -40,29 +35,34 @@ export interface Deployment extends AsyncDisposable {
   ask(question: Question, signal: AbortSignal): Promise<Phases>;
   /** One more record at the patient's home, of somebody whom nobody asks about: releases stay as long as they are. */
   publish(patient: number, sizeBytes: number): Promise<void>;
-  /** Bytes of all chains, one copy each. */
+  /** Bytes of all chains (or logs), one copy each. */
   chainBytes(): Promise<number>;
 }
 
 const PATIENTS_AT_ONCE = 8;
-const DOCTORS_AT_ONCE = 8;
-const PREPARATION_MS = 60_000;
 
 /** A {@link Deployment} made of chains, relays, proxies and vaults. */
 export class ChainDeployment implements Deployment {
   readonly scheme: Scheme;
   readonly #world: World;
   readonly #people: People;
-  readonly #patients: readonly Enrolled[];
+  readonly #roster: Roster<Doctor>;
   readonly #writers = new Map<string, Promise<Enrolled>>();
-  readonly #warm = new Map<string, Promise<Doctor>>();
-  readonly #fresh = new Map<string, Doctor[]>();
 
   private constructor(scheme: Scheme, world: World, people: People, patients: readonly Enrolled[]) {
     this.scheme = scheme;
     this.#world = world;
     this.#people = people;
-    this.#patients = patients;
+    const enrolled = (index: number) => patients[index] as Enrolled;
+    this.#roster = new Roster({
+      newcomer: async ({ kind, patient }) => {
+        const place = placeOf(world.topology.places, kind, patient);
+        const doctor = await people.doctor(place, enrolled(patient).place);
+        await people.grant(enrolled(patient), doctor);
+        return doctor;
+      },
+      query: (doctor, { patient }, signal) => query(world, doctor, enrolled(patient), signal),
+    });
   }
 
   static async open(
@@ -87,22 +87,12 @@ export class ChainDeployment implements Deployment {
     }
   }
 
-  async prepare(questions: readonly Question[]): Promise<void> {
-    await inTurns(DOCTORS_AT_ONCE, questions, async (question) => {
-      if (question.temperature === 'warm') await this.#regular(question);
-      else {
-        const doctor = await this.#newcomer(question);
-        this.#fresh.set(keyOf(question), [...(this.#fresh.get(keyOf(question)) ?? []), doctor]);
-      }
-    });
+  prepare(questions: readonly Question[]): Promise<void> {
+    return this.#roster.prepare(questions);
   }
 
-  async ask(question: Question, signal: AbortSignal): Promise<Phases> {
-    const doctor =
-      question.temperature === 'warm'
-        ? await this.#regular(question)
-        : (this.#fresh.get(keyOf(question))?.pop() ?? (await this.#newcomer(question)));
-    return query(this.#world, doctor, this.#patient(question), signal);
+  ask(question: Question, signal: AbortSignal): Promise<Phases> {
+    return this.#roster.ask(question, signal);
   }
 
   async publish(patient: number, sizeBytes: number): Promise<void> {
@@ -122,62 +112,10 @@ export class ChainDeployment implements Deployment {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#world[Symbol.asyncDispose]();
   }
-
-  #patient({ patient }: Pick<Question, 'patient'>): Enrolled {
-    const enrolled = this.#patients[patient];
-    if (enrolled === undefined) throw new RangeError(`no patient ${patient}`);
-    return enrolled;
-  }
-
-  /** Whoever asks about this patient again and again; has asked once. */
-  #regular(question: Question): Promise<Doctor> {
-    const key = keyOf(question);
-    const known = this.#warm.get(key);
-    if (known !== undefined) return known;
-    const begin = async () => {
-      const doctor = await this.#newcomer(question);
-      await query(this.#world, doctor, this.#patient(question), AbortSignal.timeout(PREPARATION_MS));
-      return doctor;
-    };
-    const regular = begin();
-    this.#warm.set(key, regular);
-    return regular;
-  }
-
-  async #newcomer({ kind, patient }: Question): Promise<Doctor> {
-    const enrolled = this.#patient({ patient });
-    const doctor = await this.#people.doctor(this.#placeOf(kind, patient), enrolled.place);
-    await this.#people.grant(enrolled, doctor);
-    return doctor;
-  }
-
-  /** Patients of one home are asked about from all other places in turn. */
-  #placeOf(kind: Kind, patient: number): string {
-    const { places } = this.#world.topology;
-    const home = patient % places.length;
-    const others = places.length - 1;
-    const away = kind === 'intra' ? 0 : 1 + (Math.floor(patient / places.length) % others);
-    return places[(home + away) % places.length] ?? '';
-  }
-}
-
-function keyOf({ kind, patient }: Question): string {
-  return `${kind}/${patient}`;
 }
 
 /** Bytes that depend on nothing but the seed and how many were taken before. */
-function bytesFrom(seed: string): Bytes {
+export function bytesFrom(seed: string): Bytes {
   let taken = 0;
   return (count) => createHash('shake256', { outputLength: count }).update(`${seed}/${taken++}`).digest();
-}
-
-/** Works on a few at a time; the results are in the order of the items. */
-async function inTurns<T, R>(atOnce: number, items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index] as T);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  return results;
 }

@@ -1,4 +1,5 @@
-export type { Deployment, DeploymentOptions, Question } from './deployment.ts';
+export type { Deployment, DeploymentOptions } from './deployment.ts';
 export { openScheme, SCHEMES, schemeOf } from './open.ts';
 export type { Phases } from './query.ts';
+export type { Question } from './roster.ts';
 export { placesOf } from './topology.ts';

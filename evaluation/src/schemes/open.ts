@@ -1,16 +1,20 @@
 import { EvaluationError } from '../errors.ts';
 import type { Scheme } from '../results.ts';
-import { AUTHORITIES, CHAIN_SCHEMES, type ChainScheme } from './catalogue.ts';
+import { AUTHORITIES, CHAIN_SCHEMES, type ChainScheme, NO_CHAIN } from './catalogue.ts';
 import { ChainDeployment, type Deployment, type DeploymentOptions } from './deployment.ts';
+import { NoChainDeployment } from './no-chain.ts';
 import { organisationsOf, placesOf } from './topology.ts';
 
+const FLOOR = 'no-chain';
+
 /** Every scheme there is, in the order of a report. */
-export const SCHEMES: readonly string[] = Object.keys(CHAIN_SCHEMES);
+export const SCHEMES: readonly string[] = [...Object.keys(CHAIN_SCHEMES), FLOOR];
 
 /** What a scheme is in a federation of so many regions. @throws EvaluationError IMPOSSIBLE for an id that is none */
 export function schemeOf(id: string, regions: number): Scheme {
-  const { role, title, titleZh, about, aboutZh, exposure } = known(id);
-  const organisations = regions * organisationsOf('region-a').length + AUTHORITIES;
+  const { role, title, titleZh, about, aboutZh, exposure } = id === FLOOR ? NO_CHAIN : known(id);
+  const authorities = id === FLOOR ? 0 : AUTHORITIES;
+  const organisations = regions * organisationsOf('region-a').length + authorities;
   return { id, role, title, titleZh, about, aboutZh, ...exposure(regions), organisations };
 }
 
@@ -23,8 +27,10 @@ export async function openScheme(id: string, options: DeploymentOptions): Promis
   const { regions, rttMs } = options;
   if (!Number.isInteger(regions) || regions < 2 || regions > 8)
     throw new EvaluationError('IMPOSSIBLE', `2 to 8 regions can be built here, not ${regions}`);
+  const scheme = schemeOf(id, regions);
+  if (id === FLOOR) return NoChainDeployment.open(scheme, options);
   const { topology, levers } = known(id);
-  return ChainDeployment.open(schemeOf(id, regions), topology({ places: placesOf(regions), rttMs }), levers, options);
+  return ChainDeployment.open(scheme, topology({ places: placesOf(regions), rttMs }), levers, options);
 }
 
 function known(id: string): ChainScheme {

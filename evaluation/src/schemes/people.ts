@@ -5,11 +5,10 @@ import { toBase64url } from '@yilian/protocol';
 import type { Vault } from '@yilian/vault';
 import { EvaluationError } from '../errors.ts';
 import type { HomePlan } from './topology.ts';
-import { FEDERATION, SCOPE, type World } from './world.ts';
+import { FEDERATION, SCOPE, THRESHOLD, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 export const PURPOSE = 'TREAT';
-const THRESHOLD = 2;
 const CODE = { system: 'urn:ietf:bcp:13', code: 'application/octet-stream' };
 
 /** Bytes from a seed: as many as are asked for, the same ones every time. */

@@ -18,9 +18,17 @@ const POLL_MS = 250;
  * A doctor asks for a patient's records, opens one and compares it with what was published.
  * @throws EvaluationError WRONG_ANSWER MISSING_ANSWER; the reason of an aborted signal
  */
-export async function query(world: World, doctor: Doctor, enrolled: Enrolled, signal: AbortSignal): Promise<Phases> {
+export function query(world: World, doctor: Doctor, enrolled: Enrolled, signal: AbortSignal): Promise<Phases> {
+  return judged(signal, () => asked(world, doctor, enrolled, signal));
+}
+
+/**
+ * Says of whatever ends a query whether an answer was wrong or missing.
+ * @throws EvaluationError WRONG_ANSWER MISSING_ANSWER; the reason of an aborted signal
+ */
+export async function judged(signal: AbortSignal, ask: () => Promise<Phases>): Promise<Phases> {
   try {
-    return await asked(world, doctor, enrolled, signal);
+    return await ask();
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof EvaluationError) throw cause;

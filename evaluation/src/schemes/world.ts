@@ -20,10 +20,12 @@ const AUTHORITIES = ['Authority1', 'Authority2', 'Authority3', 'Authority4'] as 
 /** Of the authorities: more than two thirds. */
 const MAJORITY = 3;
 /** Of a chain's organisations. */
-const QUORUM = 2;
+export const QUORUM = 2;
 const SETTLE_MS = 30_000;
 /** In memory where the machine has such a folder: what is measured is not the disk. */
-const FOLDER = '/dev/shm';
+export const FOLDER = '/dev/shm';
+/** Of the proxies that hold a grant's fragments. */
+export const THRESHOLD = 2;
 const NEVER_MS = 3_600_000;
 /** Bounds are there for attackers, and every request here is one organisation's. */
 const LIMITS: NonNullable<RelayConfig['limits']> = {

@@ -33,6 +33,7 @@ const FLOORS: Readonly<Record<string, readonly [number, number, number, number]>
   'federation-fetched-bodies': [0, 0, 2, 2],
   // A connection for the leg.
   'federation-cold-connections': [0, 0, 2, 2],
+  'no-chain': [0, 0, 1, 1],
 };
 
 async function open(id: string, rttMs: number): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
