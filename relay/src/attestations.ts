@@ -19,8 +19,8 @@ import {
   trustsAt,
 } from '@yilian/protocol';
 import { type AttestOrder, AttestReply } from '@yilian/proxy/api';
+import type { Static } from '@yilian/schema';
 import QuickLRU from 'quick-lru';
-import type { Static } from 'typebox';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError } from './errors.ts';
 import { postJson, under } from './wire.ts';
