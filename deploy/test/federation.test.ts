@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { backedUpAndRestored } from './federation/backup.ts';
 import { EMBEDDED_FAULTS, ending, faults, resuming } from './federation/faults.ts';
 import { fullDisk } from './federation/full-disk.ts';
 import { leaks, logs } from './federation/leaks.ts';
@@ -23,5 +24,6 @@ describe('a local federation', () => {
   fullDisk(() => world);
   faults(() => world, EMBEDDED_FAULTS);
   logs(() => world);
+  backedUpAndRestored(() => world, 'embedded');
   ending(() => world);
 });
