@@ -6,7 +6,7 @@ import type { Manifest } from '../../local/backup/manifest.ts';
 import type { Published } from '../../local/publishing.ts';
 import { Terminal } from '../fixture/command-line.ts';
 import { fhirExample } from '../fixture/documents.ts';
-import { type Asked, answer, ask, ONCE, outcomes } from '../fixture/queries.ts';
+import { type Asked, answer, ask, askedWhile, askPatiently, ONCE, outcomes } from '../fixture/queries.ts';
 import { SmallDisk } from '../fixture/small-disk.ts';
 import { kill, living, type World } from '../fixture/world.ts';
 
@@ -109,17 +109,8 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
   it('backs up while questions are asked, and every one is answered', { timeout: SLOW_MS }, async () => {
     const actors = await world().actors();
     const { practitioner } = await actors.doctor('li');
-    const over = new AbortController();
-    const taking = world()
-      .terminal.json(['backup', folder()])
-      .finally(() => over.abort());
-    taking.catch(() => undefined);
-    const asked: Asked[] = [];
-    while (!over.signal.aborted) {
-      const one = await askPatiently(() => ask(actors, practitioner));
-      asked.push(one);
-      await delay(200);
-    }
+    const taking = world().terminal.json(['backup', folder()]);
+    const asked = await askedWhile(taking, () => askPatiently(actors, practitioner));
     expect(await taking).toMatchObject({ folder: folder(), federation: 'yilian-test', missing: [] });
     expect(asked.length).toBeGreaterThan(0);
     const answered: string[] = [];
@@ -233,17 +224,6 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
 
 function byRecord(a: Opened, b: Opened): number {
   return a.recordId < b.recordId ? -1 : 1;
-}
-
-async function askPatiently(asking: () => Promise<Asked>): Promise<Asked> {
-  for (const deadline = Date.now() + 60_000; ; ) {
-    try {
-      return await asking();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await delay(100);
-    }
-  }
 }
 
 async function changeByte(file: string): Promise<void> {
