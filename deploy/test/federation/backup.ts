@@ -109,6 +109,8 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
   it('backs up while questions are asked, and every one is answered', { timeout: SLOW_MS }, async () => {
     const actors = await world().actors();
     const { practitioner } = await actors.doctor('li');
+    const restarts = async () => (await world().running()).processes.map(({ name, restarts: times }) => [name, times]);
+    const earlier = await restarts();
     const taking = world().terminal.json(['backup', folder()]);
     const asked = await askedWhile(taking, () => askPatiently(actors, practitioner));
     expect(await taking).toMatchObject({ folder: folder(), federation: 'yilian-test', missing: [] });
@@ -116,8 +118,8 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
     const answered: string[] = [];
     for (const each of asked) answered.push(await answer(actors, practitioner, each));
     expect(new Set(await outcomes(actors, answered))).toEqual(new Set([ONCE]));
-    const { processes } = await world().running();
-    expect(processes.filter(({ state, restarts }) => state !== 'running' || restarts > 0)).toEqual([]);
+    expect(await restarts()).toEqual(earlier);
+    expect((await world().running()).processes.filter(({ state }) => state !== 'running')).toEqual([]);
   });
 
   it('keeps what it has from others, and no key of any fragment', { timeout: SLOW_MS }, async () => {
