@@ -109,7 +109,8 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
   it('backs up while questions are asked, and every one is answered', { timeout: SLOW_MS }, async () => {
     const actors = await world().actors();
     const { practitioner } = await actors.doctor('li');
-    const restarts = async () => (await world().running()).processes.map(({ name, restarts: times }) => [name, times]);
+    const restarts = async () =>
+      Object.fromEntries((await world().running()).processes.map((each) => [each.name, each.restarts]));
     const earlier = await restarts();
     const taking = world().terminal.json(['backup', folder()]);
     const asked = await askedWhile(taking, () => askPatiently(actors, practitioner));
