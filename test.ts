@@ -4,7 +4,7 @@
  * The last line counts what passed, failed and was skipped. Each of these is a failure: a test, a suite whose
  * file or hook threw, an error outside any test, a check, a test that never finished, a run that ended early.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { startVitest, type TestModule } from 'vitest/node';
 
 const CHECKS = ['format', 'lint', 'types', 'unused'];
@@ -23,11 +23,7 @@ process.on('exit', (code) => {
 });
 
 if (!process.version.startsWith('v24.')) failed.push(`Node 24 is needed, this is ${process.version}`);
-for (const check of CHECKS) {
-  say(`\n— ${check}`);
-  const { status } = spawnSync(process.execPath, ['--run', check], { stdio: 'inherit' });
-  if (status !== 0) failed.push(`check ${check}`);
-}
+await Promise.all(CHECKS.map(passes));
 
 say('\n— tests');
 const vitest = await startVitest(process.argv.slice(2), { watch: false });
@@ -37,6 +33,17 @@ for (const error of vitest.state.getUnhandledErrors()) failed.push(`outside any 
 if (process.exitCode && failed.length === failedChecks) failed.push(`the test run (exit code ${process.exitCode})`);
 complete = true;
 process.exit();
+
+/** At the same time as the other checks, so that what it says is told when it ends. */
+async function passes(check: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  execFile(process.execPath, ['--run', check], (error, stdout, stderr) => {
+    say(`\n— ${check}\n${stdout}${stderr}`);
+    if (error !== null) failed.push(`check ${check}`);
+    resolve();
+  });
+  await promise;
+}
 
 function count(module: TestModule): void {
   for (const suite of [module, ...module.children.allSuites()]) {

@@ -2,20 +2,18 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
-const FABRIC = ['deploy/test/{backup-fabric,containers,fabric,growth,hosts}.test.ts'];
+const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts'];
 /** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
 const LONG = [
   'deploy/test/federation',
   'campaign/test/federation',
-  'deploy/test/backup',
   'evaluation/test/schemes/schemes',
   'deploy/test/kubo',
   'deploy/test/demonstration',
   'fabric/test/growth',
   'campaign/test/attackers',
-  'deploy/test/growth',
-  'deploy/test/backup-fabric',
   'deploy/test/fabric',
+  'deploy/test/growth',
   'deploy/test/hosts',
   'deploy/test/containers',
 ];

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { digest, parser, toBase64url, utf8Bytes } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { ClientError, codeOf } from './core/client-error.ts';
 import { writeSecretFile } from './files.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { PointKey, Pseudonym, parser } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { ClientError, codeOf } from './core/client-error.ts';
 import { writeSecretFile } from './files.ts';
 

@@ -1,6 +1,6 @@
 import { documentId, Request } from '@yilian/protocol';
 import type { AnswerReply, LegState } from '@yilian/relay/api';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { isProven, RelayClient } from '../src/index.ts';
 import { ASKING, Case, failure, HOME } from './fixture/case.ts';
 import { PSEUDONYM } from './fixture/federation.ts';
@@ -23,6 +23,35 @@ async function absent(requestId: string, pseudonym = PSEUDONYM) {
   const { main, mainRelay } = scene.federation;
   return main.prove((await mainRelay.declareAbsent(pseudonym, requestId)).transactionId);
 }
+
+describe('a question', () => {
+  const asked = async (answer: () => Response): Promise<{ times: number; code: unknown }> => {
+    let times = 0;
+    const fetch: typeof globalThis.fetch = async () => {
+      times += 1;
+      return answer();
+    };
+    const request = scene.ask();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const asking = failure(() => scene.doctor.ask(new RelayClient('http://relay.test', { fetch }), request));
+    await vi.advanceTimersByTimeAsync(8_000);
+    return { times, ...(await asking) };
+  };
+
+  test('is handed in again while nobody answers, as from a relay that is started anew, for eight seconds', async () => {
+    const away = (): never => {
+      throw new TypeError('fetch failed');
+    };
+    expect(await asked(away)).toEqual({ times: 6, code: 'UNREACHABLE' });
+  });
+
+  test('is handed in less often where the relay says that it cannot take it, and once where it must not', async () => {
+    const refused = (code: string, status: number) => () => Response.json({ code, message: 'no' }, { status });
+    expect(await asked(refused('LEDGER_UNAVAILABLE', 503))).toEqual({ times: 4, code: 'LEDGER_UNAVAILABLE' });
+    expect(await asked(refused('REGION_MISMATCH', 422))).toEqual({ times: 1, code: 'REGION_MISMATCH' });
+  });
+});
 
 describe('waiting for an answer', () => {
   const reply = (final: boolean): AnswerReply => ({

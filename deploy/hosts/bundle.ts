@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { FederationId, MspId, parser, RegionId } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { DeployError } from '../local/errors.ts';
 
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>

@@ -67,7 +67,7 @@ async function bundleOf(layout: Layout, { fabric, kubo }: Sources): Promise<Bund
     organisations[mspId] = { root, tlsRoot };
   }
   const relays: Bundle['relays'] = {};
-  for (const region of regions) relays[region.region] = await layout.relayCertificate(region);
+  for (const region of regions) [relays[region.region] = ''] = await layout.relayCertificates(region);
   return {
     federation: description.federation,
     host: host.name,

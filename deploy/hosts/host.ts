@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { MspId, RegionId } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 
 const DNS_LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 

@@ -13,7 +13,7 @@ export interface Program {
   readonly args: readonly string[];
   /** Beside the environment of the supervisor. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Of its configuration: with another one the program has to be started anew. */
+  /** Of its configuration and its certificates: with another one the program has to be started anew. */
   readonly revision?: string;
   readonly logFile: string;
   /** `line`: prints `{"ready":true,...}` on stdout. A number: accepts connections on that port. */

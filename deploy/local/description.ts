@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FederationId, MspId, parser, RegionId, ScopeEntry } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { faultOfHosts, Host } from '../hosts/host.ts';
 import { DeployError } from './errors.ts';
 

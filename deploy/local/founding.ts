@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, LedgerError } from '@yilian/ledger';
 import type { Change, MainChain } from '@yilian/main-chain';
+import type { RegionEntry } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
 import { commission, hospitals, proxyHosts, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
@@ -75,6 +76,16 @@ export class FederationWatch implements Disposable {
   async settled(): Promise<boolean> {
     const checks = await Promise.all(this.#layout.regions.map((region) => this.#isSettled(region)));
     return checks.every((ready) => ready);
+  }
+
+  /** Whether every region of this machine has mirrored what the main chain has of the others now, or newer. */
+  async mirrored(entries: readonly RegionEntry[]): Promise<boolean> {
+    const checks = [...this.#connections].map(async ([region, connection]) => {
+      const chain = new RegionalChain(connection, region);
+      const mirrors = await Promise.all(entries.map((entry) => chain.mirrorOf(entry.region)));
+      return mirrors.every((mirror, index) => mirror.entry.version >= (entries[index]?.version ?? 0));
+    });
+    return (await Promise.all(checks)).every((holds) => holds);
   }
 
   async #isSettled(region: RegionDescription): Promise<boolean> {

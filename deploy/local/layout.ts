@@ -347,7 +347,12 @@ export class Layout {
         network,
         channel: network,
         organisations,
-        orderer: { mspId, certificate: orderer.certificate, privateKey: orderer.privateKey },
+        orderer: {
+          mspId,
+          certificate: orderer.certificate,
+          privateKey: orderer.privateKey,
+          formerCertificates: await this.pki.formerOrderers(mspId),
+        },
       },
     };
   }
@@ -355,7 +360,7 @@ export class Layout {
   /** A region's own view of the main chain, under the identity its relay has there. */
   async view(region: RegionDescription): Promise<ViewConfig> {
     const { chaincode, endorsement, network } = await this.chain(MAIN);
-    const { mspId, certificate } = network.orderer;
+    const { privateKey: _, ...orderer } = network.orderer;
     const { main } = await this.relayIdentities(region);
     const name = `${region.region}/main-view`;
     return {
@@ -368,7 +373,7 @@ export class Layout {
         network: network.network,
         channel: network.channel,
         organisations: network.organisations.map(({ peer: _, ...organisation }) => organisation),
-        orderer: { mspId, certificate },
+        orderer,
       },
       identity: { mspId: main.mspId, certificateFile: main.certificateFile, privateKeyFile: main.privateKeyFile },
     };
@@ -439,12 +444,15 @@ export class Layout {
     return orderers[name] ?? { identity: '', tls: '' };
   }
 
-  /** The certificate of a region's relay, wherever it runs. */
-  async relayCertificate(region: RegionDescription): Promise<string> {
+  /** The certificates of a region's relay, wherever it runs: while they are renewed, both. */
+  async relayCertificates(region: RegionDescription): Promise<readonly string[]> {
     const { mspId } = commission(region);
-    if (this.holds(mspId)) return (await this.credential(mspId, 'relay')).certificate;
-    const { relays } = this.bundleOf((bundle) => bundle.relays[region.region] !== undefined, region.region);
-    return relays[region.region] ?? '';
+    if (!this.holds(mspId)) {
+      const { relays } = this.bundleOf((bundle) => bundle.relays[region.region] !== undefined, region.region);
+      return [relays[region.region] ?? ''];
+    }
+    const { certificate } = await this.credential(mspId, 'relay');
+    return [...new Set([certificate, this.pki.successor(mspId, 'relay') ?? certificate])];
   }
 
   /** The identity a region's relay has on its own chain and on the main chain. */

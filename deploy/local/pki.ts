@@ -1,5 +1,7 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LOCAL_NAME } from '@yilian/fabric';
+import { type HeldCertificate, hasSuccessor, LOCAL_NAME, putInPlace, successorIn } from '@yilian/fabric';
 import {
   type Authority,
   type AuthorityRecord,
@@ -10,10 +12,12 @@ import {
 } from '@yilian/ledger';
 import { writeWhole } from '@yilian/service';
 import { DeployError } from './errors.ts';
-import { readIfThere } from './files.ts';
+import { readIfThere, readJsonIfThere } from './files.ts';
 
 /** Marks every certificate of a federation whose keys all lie on one machine: its proofs show no independence. */
 export const EMBEDDED = 'embedded';
+
+const CERTIFICATE = '.cert.pem';
 
 /** Paths of a credential's PEM files; the key's is readable by its owner only. */
 export interface CredentialFiles {
@@ -87,9 +91,8 @@ export class Pki {
     authority: () => Promise<Authority>,
   ): Promise<Credential & CredentialFiles> {
     const files = this.files(mspId, name);
-    const certificate = await readIfThere(files.certificateFile);
-    const privateKey = await readIfThere(files.privateKeyFile);
-    if (certificate !== undefined && privateKey !== undefined) return { certificate, privateKey, ...files };
+    const kept = await readPair(files);
+    if (kept !== undefined) return { ...kept, ...files };
     const issued = (await authority()).issue(issue);
     writeWhole(files.privateKeyFile, issued.privateKey);
     writeWhole(files.certificateFile, issued.certificate);
@@ -98,7 +101,66 @@ export class Pki {
 
   files(mspId: string, name: string): CredentialFiles {
     const base = join(this.#folder, mspId, name);
-    return { certificateFile: `${base}.cert.pem`, privateKeyFile: `${base}.key.pem` };
+    return { certificateFile: `${base}${CERTIFICATE}`, privateKeyFile: `${base}.key.pem` };
+  }
+
+  /** What these organisations' authorities issued to services and for clients, as `NAME/MSP`. */
+  async issued(mspIds: readonly string[]): Promise<readonly HeldCertificate[]> {
+    const held: HeldCertificate[] = [];
+    for (const mspId of mspIds) {
+      const authority = await this.authority(mspId);
+      const names = (await readdir(join(this.#folder, mspId))).filter((name) => name.endsWith(CERTIFICATE)).toSorted();
+      for (const name of names.map((each) => each.slice(0, -CERTIFICATE.length)))
+        held.push({ holder: `${name}/${mspId}`, use: 'identity', authority, ...heldIn(this.files(mspId, name)) });
+    }
+    return held;
+  }
+
+  /** The certificates that an embedded orderer had before: earlier blocks are known by them. */
+  async formerOrderers(mspId: string): Promise<readonly string[]> {
+    return ((await readJsonIfThere(this.#formerOrderers(mspId))) ?? []) as string[];
+  }
+
+  /** Notes the one it has now among them. */
+  async keepOrderer(mspId: string): Promise<void> {
+    const certificate = await readIfThere(this.files(mspId, 'orderer').certificateFile);
+    const former = await this.formerOrderers(mspId);
+    const all = [...new Set([...former, ...(certificate === undefined ? [] : [certificate])])];
+    writeWhole(this.#formerOrderers(mspId), JSON.stringify(all));
+  }
+
+  #formerOrderers(mspId: string): string {
+    return join(this.#folder, mspId, 'former-orderers.json');
+  }
+
+  /** The certificate that waits to take the place of this one, or already has. */
+  successor(mspId: string, name: string): string | undefined {
+    return successorIn(heldIn(this.files(mspId, name)));
+  }
+}
+
+function heldIn({ certificateFile, privateKeyFile }: CredentialFiles): Credential {
+  return { certificate: certificateFile, privateKey: privateKeyFile };
+}
+
+/** Both files, when they are there. @throws DeployError STATE_DAMAGED when they are not of one key */
+async function readPair(files: CredentialFiles): Promise<Credential | undefined> {
+  for (let isLast = false; ; isLast = true) {
+    const certificate = await readIfThere(files.certificateFile);
+    const privateKey = await readIfThere(files.privateKeyFile);
+    if (certificate === undefined || privateKey === undefined) return undefined;
+    if (arePair(certificate, privateKey)) return { certificate, privateKey };
+    if (isLast) throw new DeployError('STATE_DAMAGED', `${files.privateKeyFile} is not the key of its certificate`);
+    // A renewal is between the two files, or was interrupted there.
+    if (hasSuccessor(heldIn(files))) putInPlace(heldIn(files));
+  }
+}
+
+function arePair(certificate: string, privateKey: string): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey));
+  } catch {
+    return false;
   }
 }
 

@@ -49,6 +49,12 @@ export class Processes {
     );
   }
 
+  /** Whether it runs, and with this revision. */
+  isCurrent({ name, revision }: Program): boolean {
+    const kept = this.#kept.get(name);
+    return kept !== undefined && kept.program.revision === revision;
+  }
+
   /** Ends a program, and starts it again. @throws DeployError NAME_UNKNOWN PROCESS_FAILED */
   async restart(name: string): Promise<void> {
     const kept = this.#of(name);

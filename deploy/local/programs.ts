@@ -41,7 +41,7 @@ export async function programs(
     name,
     command: process.execPath,
     args: [script, configFile],
-    revision: createHash('sha256').update(readFileSync(configFile)).digest('hex'),
+    revision: revisionOf(configFile),
     ...(roots !== undefined && { env: { NODE_EXTRA_CA_CERTS: roots } }),
     logFile: layout.logFile(name),
     ready: 'line',
@@ -121,6 +121,17 @@ export async function programs(
     whileFounding: [...views, ...vaults],
     founded: [attesters, [...relays, ...pseudonyms], proxies],
   };
+}
+
+/** Changes with a configuration, and with the certificates it names. */
+function revisionOf(configFile: string): string {
+  const text = readFileSync(configFile, 'utf8');
+  const hash = createHash('sha256').update(text);
+  JSON.parse(text, (key, value: unknown) => {
+    if (key === 'certificateFile') hash.update(readFileSync(String(value)));
+    return value;
+  });
+  return hash.digest('hex');
 }
 
 async function redisServers(layout: Layout, redis: RedisSource): Promise<Program[]> {

@@ -115,14 +115,15 @@ export async function administrator(layout: Layout, network: string, mspId: stri
 /** A region as it is entered the first time. */
 export async function regionEntry(layout: Layout, name: string): Promise<RegionEntry> {
   const region = layout.region(name);
-  const certificate = await layout.relayCertificate(region);
+  const certificates = await layout.relayCertificates(region);
+  const url = layout.url(`${name}/relay`);
   return {
     federation: layout.description.federation,
     region: name,
     name: region.name,
     version: 1,
     trusts: [await layout.trust(name)],
-    relays: [{ url: layout.url(`${name}/relay`), certificate }],
+    relays: certificates.map((certificate) => ({ url, certificate })),
     holders: [...layout.holders(region)],
     frozen: false,
   };

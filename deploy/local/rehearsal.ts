@@ -9,6 +9,7 @@ import { consentLine, networksOf, requireNetwork } from './fabric-networks.ts';
 import { requireAlone, requireGrowth } from './growth.ts';
 import { Layout } from './layout.ts';
 import { Registrar } from './registrar.ts';
+import { renewalSteps } from './renewal.ts';
 
 /**
  * What a change would do. The networks that run are asked, under a copy of what their administrators have; nothing is
@@ -53,11 +54,13 @@ export async function rehearseRenewal(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   requireAlone(live);
+  const services = await renewalSteps(live, withinDays);
+  if (live.engines.engine === 'embedded') return services;
   await using copy = await copied(live);
   const layout = await Layout.open(copy.path, live.description);
   const chains = await FabricChains.prepare(layout, await findBinaries(), { evenExpired: true });
   const restart = async (): Promise<void> => undefined;
-  return await chains.renew({ withinDays, restart, dryRun: true, signal }, () => undefined);
+  return [...(await chains.renew({ withinDays, restart, dryRun: true, signal }, () => undefined)), ...services];
 }
 
 /** Identities, ports and configurations of a state, without what its processes keep. */

@@ -17,6 +17,7 @@ import { complain, Processes } from './processes.ts';
 import { programs, type Stages } from './programs.ts';
 import { findRedis, type RedisHost, type RedisSource } from './redis.ts';
 import { requireServing } from './redis-urls.ts';
+import { renewServices } from './renewal.ts';
 import { birthOf, forgetRunning, type Running, writeRunning } from './running.ts';
 import type { Sources } from './sources.ts';
 
@@ -199,11 +200,24 @@ export class Supervisor {
   async #renew(withinDays: number): Promise<readonly string[]> {
     requireAlone(this.#layout);
     const { fabric: binaries } = this.#sources;
-    if (binaries === undefined)
-      throw new DeployError('CHANGE_UNSUPPORTED', 'the embedded engine has no certificates of nodes');
-    const fabric = await FabricChains.prepare(this.#layout, binaries, { evenExpired: true });
+    const { signal } = this.#stopping;
+    const say = (step: string): void => this.#step(step);
+    const fabric = binaries && (await FabricChains.prepare(this.#layout, binaries, { evenExpired: true }));
     const restart = (name: string) => this.#processes.restart(name);
-    return fabric.renew({ withinDays, restart, signal: this.#stopping.signal }, (step) => this.#step(step));
+    const nodes = (await fabric?.renew({ withinDays, restart, signal }, say)) ?? [];
+    const exchange = async () => this.#exchange(await this.#redis(this.#layout.description.regions.length));
+    return [...nodes, ...(await renewServices({ layout: this.#layout, withinDays, exchange, say, signal }))];
+  }
+
+  /** Starts anew what runs with other certificates than there are by now, the next when everything serves again. */
+  async #exchange(redis: RedisSource): Promise<void> {
+    const { first, whileFounding, founded } = (await this.#prepare(redis)).stages;
+    // Views before what they follow: they have to know its orderer's new certificate.
+    for (const program of [...whileFounding, ...first, ...founded.flat()]) {
+      if (this.#processes.isCurrent(program)) continue;
+      await this.#processes.start([program]);
+      await this.#allReady(READY_MS);
+    }
   }
 
   #backupHost(): Host {

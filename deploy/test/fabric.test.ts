@@ -2,6 +2,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries } from '@yilian/fabric';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Description } from '../local/description.ts';
+import { findKubo } from '../local/kubo.ts';
+import { backedUpAndRestored } from './federation/backup.ts';
 import { ending, FABRIC_FAULTS, faults } from './federation/faults.ts';
 import { mainJob } from './federation/main-job.ts';
 import { expressions, figuresIn, OF_KUBO, told } from './fixture/figures.ts';
@@ -9,6 +12,10 @@ import { answer, ask, ONCE, outcomes } from './fixture/queries.ts';
 import { DESCRIPTION, kill, living, World } from './fixture/world.ts';
 
 const SLOW_MS = 120_000;
+const vault = await findKubo().then(
+  () => 'kubo',
+  () => 'embedded',
+);
 const missing = await findBinaries().then(
   () => undefined,
   (error: unknown) => error as Error,
@@ -24,14 +31,15 @@ else
       // An orderer takes 128 MiB for its log at once.
       world = await World.create({ ownDisk: false });
       description = world.path('description.json');
-      await writeFile(description, await withFourAuthorities());
+      await writeFile(description, await withSeveralOrderers());
     });
     afterAll(() => world.close(), 60_000);
 
     it('starts, also after everything was killed halfway, every organisation with a peer and a contract server of its own', {
       timeout: SLOW_MS,
     }, async () => {
-      const interrupted = await world.terminal.run(['up', '--engine', 'fabric', '--description', description], {
+      const chosen = ['--engine', 'fabric', '--vault', vault];
+      const interrupted = await world.terminal.run(['up', ...chosen, '--description', description], {
         onStderr: (piece) => {
           if (piece.includes('joining peers')) void world.everybody().then((all) => all.forEach(kill));
         },
@@ -53,14 +61,16 @@ else
 
     it('tells Prometheus where its figures are, and every alarm and panel is about figures there are', async () => {
       const { jobs, figures } = await told(world.state);
-      expect(jobs.toSorted()).toEqual(['attester', 'orderer', 'peer', 'proxy', 'relay']);
-      const asked = (await expressions()).flatMap(figuresIn).filter((name) => !OF_KUBO.test(name));
+      const ofKubo = vault === 'kubo' ? ['kubo'] : [];
+      expect(jobs.toSorted()).toEqual(['attester', ...ofKubo, 'orderer', 'peer', 'proxy', 'relay']);
+      const asked = (await expressions()).flatMap(figuresIn).filter((name) => vault === 'kubo' || !OF_KUBO.test(name));
       expect(asked.length).toBeGreaterThan(40);
       expect(asked.filter((name) => !figures.has(name))).toEqual([]);
     });
 
     mainJob(() => world);
     faults(() => world, FABRIC_FAULTS);
+    backedUpAndRestored(() => world, 'fabric');
 
     it('refuses a certificate of another organisation, starts again after everything was killed at once, and goes on', {
       timeout: SLOW_MS,
@@ -101,8 +111,15 @@ else
     ending(() => world);
   });
 
-/** As many as a main chain that orders by SmartBFT has. */
-async function withFourAuthorities(): Promise<string> {
-  const { authorities, ...rest } = JSON.parse(await readFile(DESCRIPTION, 'utf8')) as { authorities: object[] };
-  return JSON.stringify({ ...rest, authorities: [...authorities, { mspId: 'Academy', name: 'Academy of Sciences' }] });
+/** SmartBFT on the main chain, three of Raft in a region, one in the other. */
+async function withSeveralOrderers(): Promise<string> {
+  const { authorities, regions, ...rest } = JSON.parse(await readFile(DESCRIPTION, 'utf8')) as Description;
+  return JSON.stringify({
+    ...rest,
+    authorities: [...authorities, { mspId: 'Academy', name: 'Academy of Sciences' }],
+    regions: regions.map((region) => ({
+      ...region,
+      ...(region.organisations.length > 2 && { orderers: region.organisations.map(({ mspId }) => mspId) }),
+    })),
+  });
 }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { backedUpAndRestored } from './federation/backup.ts';
 import { EMBEDDED_FAULTS, ending, faults, resuming } from './federation/faults.ts';
 import { fullDisk } from './federation/full-disk.ts';
 import { leaks, logs } from './federation/leaks.ts';
 import { mainJob } from './federation/main-job.ts';
 import { peopleAtTerminals } from './federation/people-at-terminals.ts';
+import { renewal } from './federation/renewal.ts';
 import { starting } from './federation/starting.ts';
 import { World } from './fixture/world.ts';
 
@@ -22,6 +24,8 @@ describe('a local federation', () => {
   resuming(() => world);
   fullDisk(() => world);
   faults(() => world, EMBEDDED_FAULTS);
+  renewal(() => world);
   logs(() => world);
+  backedUpAndRestored(() => world, 'embedded');
   ending(() => world);
 });

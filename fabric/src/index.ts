@@ -1,4 +1,14 @@
 export { type Binaries, findBinaries } from './binaries.ts';
+export {
+  dropSuccessor,
+  dueOf,
+  type HeldCertificate,
+  hasSuccessor,
+  putInPlace,
+  renewalOf,
+  stageSuccessor,
+  successorIn,
+} from './certificates.ts';
 export type { Change, ChangeOptions, Consent } from './change.ts';
 export { FabricError, type FabricErrorCode } from './errors.ts';
 export { LOCAL_NAME, serverNameOf } from './msp.ts';

@@ -1,13 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  dropSuccessor,
-  expiringOf,
-  type HeldCertificate,
-  hasSuccessor,
-  putInPlace,
-  stageSuccessor,
-} from './certificates.ts';
+import { dropSuccessor, dueOf, type HeldCertificate, putInPlace, renewalOf, stageSuccessor } from './certificates.ts';
 import { type Change, type ChangeOptions, perform, type Step } from './change.ts';
 import { membersOf } from './channel-config.ts';
 import { readConfiguration, reconfigurationStep } from './configuration.ts';
@@ -44,7 +37,7 @@ export async function renewOrganisation(site: Site, mspId: string, options: Rene
   const steps = holders.map((holder): Step => {
     const own = due.filter((each) => each.holder === holder);
     return {
-      what: `${holder} renews ${own.map(({ use }) => use).join(' and ')}`,
+      what: renewalOf(holder, own, now),
       run: async () => {
         for (const each of own) {
           stageSuccessor(each);
@@ -76,8 +69,7 @@ function forgetBuilds(site: Site, mspId: string, peer: string): void {
 function soleSteps(
   site: Site,
   due: readonly HeldCertificate[],
-  restart: RenewalOptions['restart'],
-  { signal }: ChangeOptions,
+  { now, restart, signal }: RenewalOptions,
 ): readonly Step[] {
   const [first] = due;
   if (first === undefined) return [];
@@ -91,7 +83,7 @@ function soleSteps(
     await everywhere(site, membersOf(await readConfiguration(site, { signal })), signal);
     for (const each of due) dropSuccessor(each);
   };
-  return [{ what: `${first.holder} renews ${due.map(({ use }) => use).join(' and ')}, its TLS key kept`, run }];
+  return [{ what: `${renewalOf(first.holder, due, now)}, its TLS key kept`, run }];
 }
 
 /**
@@ -107,7 +99,7 @@ export async function renewOrderer(site: Site, name: string, options: RenewalOpt
   const holder = `orderer/${name}`;
   const held = site.certificates().filter((each) => each.holder === holder);
   const due = dueOf(held, withinDays, now);
-  if (site.plan.orderers.length === 1) return perform(soleSteps(site, due, restart, options), options);
+  if (site.plan.orderers.length === 1) return perform(soleSteps(site, due, options), options);
   const without = [name];
   const config = await readConfiguration(site, { signal, without });
   const present = consenterOf(site, orderer);
@@ -129,7 +121,7 @@ export async function renewOrderer(site: Site, name: string, options: RenewalOpt
     await everywhere(site, membersOf(current), signal);
     for (const each of due) dropSuccessor(each);
   };
-  const what = `${holder} renews ${due.map(({ use }) => use).join(' and ')}, in ${channel} first`;
+  const what = `${renewalOf(holder, due, now)}, in ${channel} first`;
   const parts = partsFor(config, present).slice(0, 1);
   const asked = reconfigurationStep(
     site,
@@ -138,9 +130,4 @@ export async function renewOrderer(site: Site, name: string, options: RenewalOpt
     options,
   );
   return perform([{ what, consents: asked.flatMap(({ consents }) => consents ?? []), run }], options);
-}
-
-function dueOf(held: readonly HeldCertificate[], withinDays: number, now: number): readonly HeldCertificate[] {
-  const files = new Set(expiringOf(held, withinDays, now).map(({ file }) => file));
-  return held.filter((each) => files.has(each.certificate) || hasSuccessor(each));
 }

@@ -2,14 +2,16 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority } from '@yilian/ledger';
+import { createAuthority, readCertificate } from '@yilian/ledger';
 import { expect, it, onTestFinished } from 'vitest';
 import {
   dropSuccessor,
+  dueOf,
   expiringOf,
   type HeldCertificate,
   hasSuccessor,
   putInPlace,
+  renewalOf,
   requireValid,
   stageSuccessor,
 } from '../src/certificates.ts';
@@ -24,10 +26,12 @@ function held(name: string, days: number): HeldCertificate {
   const notAfter = Date.now() + days * DAY_MS;
   const notBefore = notAfter - 400 * DAY_MS;
   const hosts = ['127.0.0.1', 'localhost'];
+  const attributes = { 'yilian.role': name };
   const issued = createAuthority({ mspId: 'AMSP', notBefore }).issue({
     commonName: name,
     role: 'peer',
     hosts,
+    attributes,
     notBefore,
     notAfter,
   });
@@ -44,6 +48,17 @@ it('lists what has expired or soon will, the first to do so first', () => {
   const all = [held('later', 40), held('soon', 5), held('gone', -1)];
   const names = (days: number) => expiringOf(all, days, Date.now()).map(({ holder }) => holder);
   expect([names(0), names(10), names(50)]).toEqual([['gone'], ['gone', 'soon'], ['gone', 'soon', 'later']]);
+});
+
+it('has to renew what soon expires and what was begun, and says how long the first of it holds', () => {
+  const all = [held('later', 40.5), held('soon', 5.5), held('gone', -1)];
+  const [later] = all;
+  const due = () => dueOf(all, 10, Date.now()).map(({ holder }) => holder);
+  expect(due()).toEqual(['soon', 'gone']);
+  stageSuccessor(later!);
+  expect(due()).toEqual(['later', 'soon', 'gone']);
+  expect(renewalOf('one', all.slice(0, 2), Date.now())).toBe('one renews TLS and TLS (5 days left)');
+  expect(renewalOf('one', all, Date.now())).toBe('one renews TLS and TLS and TLS (0 days left)');
 });
 
 it('names every certificate that has expired, and its holder', () => {
@@ -70,7 +85,7 @@ it('keeps the key where that is asked, even when a successor with another waits'
   }
 });
 
-it('puts a successor for the same subject and hosts in place, and can do each step again', () => {
+it('puts a successor for the same subject, attributes and hosts in place, and can do each step again', () => {
   const own = held('peer', 1);
   const before = new X509Certificate(readFileSync(own.certificate));
   stageSuccessor(own);
@@ -87,6 +102,7 @@ it('puts a successor for the same subject and hosts in place, and can do each st
   const after = new X509Certificate(readFileSync(own.certificate));
   expect(after.toString()).toBe(new X509Certificate(staged).toString());
   expect([after.subject, after.subjectAltName]).toEqual([before.subject, before.subjectAltName]);
+  expect(readCertificate(after.toString()).attributes).toEqual({ 'yilian.role': 'peer' });
   expect(after.checkPrivateKey(createPrivateKey(readFileSync(own.privateKey)))).toBe(true);
   expect(after.verify(new X509Certificate(authority.rootPem).publicKey)).toBe(true);
 });

@@ -50,7 +50,7 @@ else
       await running.network.ready();
       const restart = (name: string) => running.startAnew(name);
       const renewed = await running.network.renewOrderer('orderer4', { withinDays: 366, restart });
-      expect(renewed.steps).toEqual(['orderer/orderer4 renews identity and TLS, in main first']);
+      expect(renewed.steps).toEqual(['orderer/orderer4 renews identity and TLS (364 days left), in main first']);
       // A quorum of four, one of them the new one.
       await running.kill('orderer/orderer3');
       await vi.waitFor(() => contract.submitTransaction('put', 'two', '2'), { timeout: 30_000, interval: 200 });

@@ -210,9 +210,9 @@ else
       expect(due()).toHaveLength(19);
       const proposed = await network.renewOrganisation('AMSP', { withinDays: 366, restart, dryRun: true });
       expect(proposed.steps).toEqual([
-        'admin/AMSP renews identity and TLS',
-        'contracts/AMSP renews TLS',
-        'peer/AMSP/peer0 renews identity and TLS',
+        'admin/AMSP renews identity and TLS (364 days left)',
+        'contracts/AMSP renews TLS (364 days left)',
+        'peer/AMSP/peer0 renews identity and TLS (364 days left)',
       ]);
       const before = network
         .expiring(366)
@@ -225,7 +225,7 @@ else
       for (const name of ['orderer1', 'orderer2']) {
         const renewal = await network.renewOrderer(name, { withinDays: 366, restart, dryRun: true });
         expect(renewal).toEqual({
-          steps: [`orderer/${name} renews identity and TLS, in records first`],
+          steps: [`orderer/${name} renews identity and TLS (364 days left), in records first`],
           consents: [{ needed: 1, of: ['BMSP'] }],
         });
         expect(await network.renewOrderer(name, { withinDays: 366, restart })).toEqual(renewal);

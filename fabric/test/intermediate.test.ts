@@ -114,7 +114,7 @@ else
       const { network } = running;
       const restart = (name: string) => running.startAnew(name);
       const change = await network.renewOrganisation('BMSP', { withinDays: 366, restart });
-      expect(change.steps).toContain('peer/BMSP/peer0 renews identity and TLS');
+      expect(change.steps).toContain('peer/BMSP/peer0 renews identity and TLS (364 days left)');
       await network.renewOrderer('orderer0', { withinDays: 366, restart });
       await network.ready();
       await vi.waitFor(() => submit(contractAs('BMSP', client), 'put', ['renewed', '1']), {

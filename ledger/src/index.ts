@@ -18,6 +18,7 @@ export {
   type SubmitOptions,
   submit,
 } from './call.ts';
+export { readCertificate } from './certificate.ts';
 export {
   type Connection,
   type ConnectOptions,

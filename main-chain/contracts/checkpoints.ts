@@ -10,7 +10,7 @@ import {
   requireConsistency,
   type SignedBy,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { foundation, parseArgument, putRegion, regionOf, requireRecent, requireRole } from './chain.ts';
 
 /** A region's accepted checkpoint. */

@@ -1,7 +1,7 @@
 import { ChainContract, type Context, getJson, putJson, refuse, transactionTime } from '@yilian/ledger/contract';
 import { verifyOutcome } from '@yilian/ledger/verify';
 import { Hash, Pseudonym, parseOutcomeProof, parser, RegionId } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { foundation, parseArgument, regionOf, requireRole } from './chain.ts';
 
 const parseAnnouncement = parser(

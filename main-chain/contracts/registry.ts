@@ -10,7 +10,7 @@ import {
   Time,
   Trust,
 } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import {
   type Foundation,
   foundation,

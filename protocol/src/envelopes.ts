@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { ProtocolError } from './errors.ts';
 import { FederationId, Hash, RegionId, Time } from './ids.ts';
 import { documentType, type Signed } from './signed.ts';

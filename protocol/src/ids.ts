@@ -1,4 +1,4 @@
-import { type TString, Type } from 'typebox';
+import { type TString, Type } from '@yilian/schema';
 
 /**
  * The identifiers of the protocol. Every one is a string with a fixed alphabet; those that stand for bytes are

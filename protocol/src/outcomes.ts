@@ -1,5 +1,4 @@
-import { type Static, type TSchema, Type } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile, type Static, type TSchema, Type, type Validator } from '@yilian/schema';
 import { ProtocolError } from './errors.ts';
 import {
   Bookmark,
@@ -131,7 +130,7 @@ export function parser<S extends TSchema>(what: string, schema: S): (value: unkn
   return (value) => {
     validator ??= Compile(schema) as unknown as Validator;
     if (validator.Check(value)) return value as Static<S>;
-    const [first] = validator.Errors(value);
+    const [, [first]] = validator.Errors(value);
     throw new ProtocolError('DOCUMENT_MALFORMED', `${what}${first?.instancePath ?? ''} ${first?.message ?? ''}`);
   };
 }

@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { FederationId, MspId, PointKey, RegionId, SuiteId, Time } from './ids.ts';
 import { documentType } from './signed.ts';
 

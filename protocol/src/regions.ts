@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { FederationId, label, MspId, Pem, RegionId, ScopeId, Time, Url } from './ids.ts';
 import { parser } from './outcomes.ts';
 import { documentType } from './signed.ts';

@@ -1,7 +1,6 @@
 import type { Identity } from '@yilian/ledger/verify';
 import { PublicKey, type Signer, verifySignature } from '@yilian/pre';
-import { type Static, type TSchema, Type } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import { Compile, type Static, type TSchema, Type, type Validator } from '@yilian/schema';
 import { canonicalJson } from './arguments.ts';
 import { digest, fromBase64url, toBase64url, utf8Bytes } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
@@ -67,7 +66,7 @@ export function documentId(type: string, document: unknown): string {
 /** @throws DOCUMENT_MALFORMED unless the value is exactly a signed document of this type */
 export function parseSigned<S extends TSchema>(kind: DocumentType<S>, value: unknown): Signed<Static<S>> {
   if (kind.validator.Check(value)) return value as Signed<Static<S>>;
-  const [first] = kind.validator.Errors(value);
+  const [, [first]] = kind.validator.Errors(value);
   throw new ProtocolError('DOCUMENT_MALFORMED', `${kind.type}${first?.instancePath ?? ''} ${first?.message ?? ''}`);
 }
 

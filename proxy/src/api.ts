@@ -10,7 +10,7 @@ import {
   Signature,
   TransactionId,
 } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 
 /**
  * HTTP interface of a proxy. `POST /v1/kfrags` and `/v1/revocations` are for patients; the others take an envelope

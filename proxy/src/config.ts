@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { FederationId, MspId, parser, RegionId, Url } from '@yilian/protocol';
-import { type Static, type TProperties, Type } from 'typebox';
+import { type Static, type TProperties, Type } from '@yilian/schema';
 import { ProxyError } from './errors.ts';
 
 const object = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false });

@@ -11,7 +11,7 @@ import {
   requireFresh,
   type Signed,
 } from '@yilian/protocol';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '@yilian/schema';
 import type { Clock } from './clock.ts';
 import type { Directory } from './directory.ts';
 import { ProxyError } from './errors.ts';

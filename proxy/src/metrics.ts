@@ -5,6 +5,10 @@ const BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** One proxy's figures. No label names a patient, a grant or a request. */
 export class Metrics {
   readonly registry = new Registry();
+  readonly certificateExpiry = this.#gauge(
+    'yilian_proxy_certificate_expiry_seconds',
+    'When its certificate expires, since the epoch',
+  );
   readonly held = this.#gauge('yilian_proxy_grants_held', 'Grants whose fragments are in use');
   readonly unfinished = this.#gauge('yilian_proxy_grants_unfinished', 'Grants of which the chain must still be told');
   readonly outcomes = this.#gauge('yilian_proxy_outcomes', 'Outcomes read from the own view');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Connection, connect, createSigner } from '@yilian/ledger';
+import { type Connection, connect, createSigner, readCertificate } from '@yilian/ledger';
 import { readServerTls } from '@yilian/service';
 import type { FastifyInstance } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
@@ -88,6 +88,7 @@ export async function buildProxy(config: ProxyConfig, dependencies: ProxyDepende
   const node: Node = network === MAIN ? createMainNode(options) : new RegionNode(options);
   opened.defer(() => node.close());
   const metrics = new Metrics();
+  metrics.certificateExpiry.set(readCertificate(certificate).notAfter / 1000);
   let readiness: Readiness = { ready: false, reason: 'STARTING' };
   const app = await createServer({
     routes: node.routes,

@@ -188,13 +188,16 @@ export class RegionNode implements Node {
     this.#book.close();
   }
 
-  /** The key as the chain has it; registered anew when it has another, or another address. */
+  /** The key as the chain has it; registered anew with another address, or under another certificate. */
   async #register(url: string): Promise<SignedBy<typeof ProxyKey>> {
     const { federation, network, connection, signer, clock } = this.#options;
     const { mspId } = connection;
     const key = this.#transportKey.publicKey().toBase64url();
     const known = (await this.#chain.proxies()).find(({ document }) => document.mspId === mspId);
-    if (known?.document.key === key && known.document.url === url) return known;
+    const isOwn = known?.signatures.some(
+      (signature) => signature.alg === 'ES256' && signature.certificate.trim() === signer.certificate.trim(),
+    );
+    if (isOwn && known?.document.key === key && known.document.url === url) return known;
     const document = { federation, region: network, mspId, url, key, signedAt: clock.now() };
     const signed = signDocument(ProxyKey, document, [signer]);
     await this.#chain.registerProxy(signed);

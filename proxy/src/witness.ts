@@ -1,6 +1,6 @@
 import { type Attester, type Connection, createAttester, LedgerError, OwnView } from '@yilian/ledger';
 import type { Attestation } from '@yilian/protocol';
-import type { Static } from 'typebox';
+import type { Static } from '@yilian/schema';
 import { ProxyError } from './errors.ts';
 
 /** How long an order waits for its transaction to be committed; a relay gives up after five seconds. */

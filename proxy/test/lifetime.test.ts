@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
@@ -93,6 +94,30 @@ test('a restarted proxy goes on where it stopped, with the same key', async () =
   const { order } = await federation.decide(grant);
   // One proxy acknowledged, and the grant asks for one.
   expect(await release(order)).toMatchObject({ status: 200 });
+});
+
+test('a proxy whose certificate was renewed registers its key again, and what was granted to it before goes on', async () => {
+  const grant = await granted();
+  const before = await federation.chain.proxies();
+  const [certificateFile, privateKeyFile] = [
+    join(federation.folder, 'renewed.pem'),
+    join(federation.folder, 'renewed.key'),
+  ];
+  const member = federation.testbed.member(OWN, 'proxy', 'renewed');
+  await writeFile(certificateFile, member.certificate);
+  await writeFile(privateKeyFile, member.privateKey, { mode: 0o600 });
+  await federation.close(proxy);
+  const connection = federation.testbed.connection(HOME, member);
+  proxy = await federation.proxy(OWN, { connection }, { certificateFile, privateKeyFile });
+  const after = await federation.chain.proxies();
+  expect(after.map(({ document }) => document.key)).toEqual(before.map(({ document }) => document.key));
+  expect(after.map(({ signatures }) => signatures)).toMatchObject([[{ certificate: member.certificate }]]);
+  const { payload } = await proxy.app.inject({ url: '/metrics' });
+  const expiry = new X509Certificate(member.certificate).validToDate.getTime() / 1000;
+  expect(payload).toContain(`\nyilian_proxy_certificate_expiry_seconds ${expiry}\n`);
+  const { order } = await federation.decide(grant);
+  expect(await release(order)).toMatchObject({ status: 200 });
+  await restart();
 });
 
 test('a proxy that was away while a grant was revoked has destroyed it when it takes orders again', async () => {

@@ -1,5 +1,5 @@
 import { documentType, FederationId, Hash, Nonce, Pseudonym, RegionId, Time } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 
 /** A hospital asks for the pseudonym of a person it sees. Signed by the hospital's certificate; goes to the authority alone. */
 export const PseudonymRequest = documentType(

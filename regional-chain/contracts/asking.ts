@@ -12,7 +12,7 @@ import {
   Request,
   type SignedBy,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { noteAccess } from './accesses.ts';
 import { MIRROR_TTL_MS } from './freshness.ts';
 import { keyCertificateOf } from './practitioners.ts';

@@ -9,8 +9,7 @@ import {
   rotateTrust,
   Time,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile, Type } from '@yilian/schema';
 import {
   type Foundation,
   foundation,

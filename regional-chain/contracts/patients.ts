@@ -12,7 +12,7 @@ import {
   ScopeKey,
   type SignedBy,
 } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { requireScope } from './federation.ts';
 import { hasRecords } from './record-index.ts';
 import {

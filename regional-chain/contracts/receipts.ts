@@ -1,6 +1,6 @@
 import { type Context, getJson, putJson, refuse } from '@yilian/ledger/contract';
 import { documentId, OpenedReceipt, parser, parseSigned, type SignedBy } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { keyCertificateOf } from './practitioners.ts';
 import { foundation, mirrorOf, now, ofRegion, parseArgument, requireRole } from './region.ts';
 import { type OutcomeEntry, outcomeKey, type PageEntry, pageKey, pageOfKey } from './request-state.ts';

@@ -11,7 +11,7 @@ import {
   type ReleasedRecord,
   type SignedBy,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { patientOf, scopeKeyOf, unindexedKey } from './patients.ts';
 import { listRecord, unlistRecord } from './record-index.ts';
 import {

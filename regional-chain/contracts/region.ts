@@ -20,8 +20,8 @@ import {
   TransactionId,
   type Trust,
 } from '@yilian/protocol';
-import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { Static, TSchema } from '@yilian/schema';
+import { Compile } from '@yilian/schema';
 
 /** What a regional chain is founded on. `main` grows a version when the authorities rotate their trust roots. */
 export interface Foundation {

@@ -1,7 +1,7 @@
 import type { MainChain } from '@yilian/main-chain';
 import { Hash, type OutcomeProof, parser, type Request, type SignedBy } from '@yilian/protocol';
 import type { RegionalChain, RequestEntry } from '@yilian/regional-chain';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import type { Answers } from './answers.ts';
 import type { Witnesses } from './attestations.ts';
 import { RelayError, refusalOf } from './errors.ts';

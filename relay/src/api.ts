@@ -23,7 +23,7 @@ import {
   Url,
 } from '@yilian/protocol';
 import { Share } from '@yilian/proxy/api';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 
 /** HTTP interface of a relay: schemas only, for servers, clients and the OpenAPI description. */
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>

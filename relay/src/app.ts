@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import {
   type AccessQuery,
   type ConsentDenial,
@@ -15,10 +15,10 @@ import {
   type SignedBy,
   utf8Bytes,
 } from '@yilian/protocol';
+import { Compile, type TSchema, Type } from '@yilian/schema';
 import { endsGracefully, type ServerTls, transport } from '@yilian/service';
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifySchemaValidationError } from 'fastify';
 import type { Logger } from 'pino';
-import { Type } from 'typebox';
 import {
   AccessesReply,
   AccessSubmission,
@@ -109,7 +109,7 @@ export async function buildApp(
   });
   app.server.maxConnections = limits.connections;
   app.removeContentTypeParser('text/plain');
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(({ schema }) => compile(schema as TSchema));
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.setErrorHandler((error, request, reply) => {
     const { status, code, message } = refusal(error);
@@ -258,6 +258,12 @@ function routes(scope: FastifyInstance, services: Services, relayRequestsPerMinu
       .serializer((value: string) => value)
       .send(text);
   });
+}
+
+/** Whatever a path, a query or a header holds is a string here, so nothing is converted. */
+function compile(schema: TSchema): (value: unknown) => { value: unknown } | { error: FastifySchemaValidationError[] } {
+  const validator = Compile(schema);
+  return (value) => (validator.Check(value) ? { value } : { error: validator.Errors(value)[1] });
 }
 
 /** @throws OPERATOR_ONLY */

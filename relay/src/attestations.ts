@@ -19,8 +19,8 @@ import {
   trustsAt,
 } from '@yilian/protocol';
 import { type AttestOrder, AttestReply } from '@yilian/proxy/api';
+import type { Static } from '@yilian/schema';
 import QuickLRU from 'quick-lru';
-import type { Static } from 'typebox';
 import type { Envelopes } from './envelopes.ts';
 import { RelayError } from './errors.ts';
 import { postJson, under } from './wire.ts';
@@ -50,11 +50,13 @@ const WITNESS_TIMEOUT_MS = 5000;
 const RELEASE_TIMEOUT_MS = 15_000;
 const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_CACHED_CHARACTERS = 65_536;
+/** A proof holds as long as the certificates of those who attest it; they are renewed days before. */
+const CACHED_MS = 3_600_000;
 
 /** The witnesses of one network: whoever signs what its organisations' peers have committed. */
 export class Witnesses {
   readonly #options: WitnessesOptions;
-  readonly #proofs = new QuickLRU<string, OutcomeProof>({ maxSize: 512 });
+  readonly #proofs = new QuickLRU<string, OutcomeProof>({ maxSize: 512, maxAge: CACHED_MS });
 
   constructor(options: WitnessesOptions) {
     this.#options = options;

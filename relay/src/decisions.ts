@@ -13,7 +13,7 @@ import {
   type SignedBy,
 } from '@yilian/protocol';
 import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import type { AskReply } from './api.ts';
 import type { Assembly } from './assembly.ts';
 import { RelayError, refusal, refusalOf } from './errors.ts';

@@ -1,9 +1,9 @@
 import type { MainChain } from '@yilian/main-chain';
 import { documentId, Hash, parser, parseSigned, RegionId, Request, type SignedBy } from '@yilian/protocol';
 import type { Leg, RegionalChain } from '@yilian/regional-chain';
+import { type Static, Type } from '@yilian/schema';
 import type { Logger } from 'pino';
 import QuickLRU from 'quick-lru';
-import { type Static, Type } from 'typebox';
 import type { Answers, LegNote } from './answers.ts';
 import { type Answer, AskReply } from './api.ts';
 import type { Directory } from './directory.ts';

@@ -9,7 +9,7 @@ import {
   type SignedBy,
 } from '@yilian/protocol';
 import { SignatureReply } from '@yilian/proxy/api';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '@yilian/schema';
 import { gather, type Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
 import { RelayError } from './errors.ts';

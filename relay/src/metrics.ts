@@ -16,6 +16,11 @@ export class Metrics {
   readonly depth = this.#gauge('yilian_relay_queue_depth', 'Jobs by queue and state', ['queue', 'state']);
   readonly deadLetters = this.#gauge('yilian_relay_dead_letters', 'Jobs given up', ['queue']);
   readonly mirrorAge = this.#gauge('yilian_relay_view_age_seconds', 'Age of the view of the main chain', []);
+  readonly certificateExpiry = this.#gauge(
+    'yilian_relay_certificate_expiry_seconds',
+    'When the first of its certificates expires, since the epoch',
+    [],
+  );
   readonly unsettled = this.#gauge('yilian_relay_pending_requests', 'Requests that lack a final word', []);
 
   readonly #redisUp = this.#gauge('yilian_relay_redis_up', 'Whether Redis answers', []);

@@ -1,4 +1,4 @@
-import { type ConnectOptions, connect, createSigner, OwnView } from '@yilian/ledger';
+import { type ConnectOptions, connect, createSigner, OwnView, readCertificate } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { RegionalChain } from '@yilian/regional-chain';
 import { readServerTls } from '@yilian/service';
@@ -97,6 +97,8 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
   const main = new MainChain(national, config.main.channel);
   const redis = openRedis(config.redisUrl, `yilian:${federation}:${region}`, log);
   const metrics = new Metrics();
+  const ends = [secrets.certificate, secrets.main.certificate].map((pem) => readCertificate(pem).notAfter);
+  metrics.certificateExpiry.set(Math.min(...ends) / 1000);
   const signals = new Signals(redis);
   const queues = new Queues(redis, metrics, log, limits.lockMs);
   const ownMain = new OwnView(national, config.main.channel);

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { documentId, Request } from '@yilian/protocol';
 import { Queue } from 'bullmq';
@@ -108,6 +109,10 @@ describe('the HTTP interface', () => {
     const { payload } = await inject(south, { url: '/metrics' });
     expect(payload).toMatch(/yilian_relay_phase_seconds_count\{phase="leg"\} [1-9]/);
     expect(payload).toMatch(/yilian_relay_legs_total\{region="north",state="released"\} [1-9]/);
+    const expiry = Number(/^yilian_relay_certificate_expiry_seconds (\d+)$/m.exec(payload)?.[1]);
+    const ends = new X509Certificate(south.relayCredential.certificate).validToDate.getTime() / 1000;
+    expect(expiry).toBeLessThanOrEqual(ends);
+    expect(expiry).toBeGreaterThan(ends - 3600);
     expect(payload).toMatch(/yilian_relay_dead_letters\{queue="legs"\} 0/);
     expect(payload).toMatch(/^yilian_relay_redis_memory_used_bytes [1-9]/m);
     for (const secret of [requestId, patient.pseudonym, doctor.keyCertificateId]) expect(payload).not.toContain(secret);

@@ -10,7 +10,7 @@ import {
   Request,
   type SignedBy,
 } from '@yilian/protocol';
-import { Compile } from 'typebox/compile';
+import { Compile } from '@yilian/schema';
 import { ClientError, codeOf, type OwnErrorCode } from './client-error.ts';
 import { type Dossier, type DossierLeg, DossierSchema } from './dossier.ts';
 import { FederationView } from './federation-view.ts';
@@ -98,7 +98,7 @@ export async function verifyDossier(dossier: unknown, genesis: Genesis): Promise
 
 function parseDossier(value: unknown): Dossier {
   if (validator.Check(value)) return value as Dossier;
-  const [first] = validator.Errors(value);
+  const [, [first]] = validator.Errors(value);
   const path = first?.instancePath ?? '';
   const code = CODES.find(([pattern]) => pattern.test(path))?.[1] ?? 'DOSSIER_MALFORMED';
   throw new ClientError(code, `the dossier is malformed at ${path === '' ? '/' : path}`);

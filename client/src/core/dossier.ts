@@ -10,7 +10,7 @@ import {
   type SignedBy,
   toBase64url,
 } from '@yilian/protocol';
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '@yilian/schema';
 import { isProven, type ProvenLeg, type VerifiedAnswer } from './answers.ts';
 import type { FederationView } from './federation-view.ts';
 import type { Practitioner } from './practitioner.ts';

@@ -176,9 +176,9 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** Tries again while {@link mayPass}, each time after twice the wait. */
+/** Tries again while {@link mayPass}, each time after twice the wait. `attempts`: at most, or by the last error. */
 export async function retried<T>(
-  attempts: number,
+  attempts: number | ((error: unknown) => number),
   waitMs: number,
   act: () => Promise<T>,
   signal?: AbortSignal,
@@ -187,7 +187,8 @@ export async function retried<T>(
     try {
       return await act();
     } catch (error) {
-      if (attempt >= attempts || !mayPass(error)) throw error;
+      const most = typeof attempts === 'number' ? attempts : attempts(error);
+      if (attempt >= most || !mayPass(error)) throw error;
       await pause(waitMs * 2 ** (attempt - 1), signal);
     }
   }

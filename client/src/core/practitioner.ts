@@ -19,7 +19,7 @@ import {
   verifyAnswer,
   verifyPage,
 } from './answers.ts';
-import { ClientError } from './client-error.ts';
+import { ClientError, codeOf } from './client-error.ts';
 import type { FederationView } from './federation-view.ts';
 import { mayPassWatching, pause, retried } from './http.ts';
 import { type OpenOptions, openRecordBody, openRecordHeader, type UnsealedRelease, unsealRelease } from './opening.ts';
@@ -68,6 +68,8 @@ const DAY_MS = 86_400_000;
 /** A request starts this much earlier than its signer's clock, which may be ahead of the chain's. */
 const CLOCK_WINDOW_MS = MINUTE_MS;
 const ATTEMPTS = 4;
+/** Where nobody answers: a relay that is started anew, as with a new certificate, is away for some seconds. */
+const AWAY_ATTEMPTS = 6;
 const WAIT_MS = 250;
 /** A relay may hold its answer back so long while a leg is not final. */
 const HELD_BACK_SECONDS = 20;
@@ -138,7 +140,8 @@ export class Practitioner {
 
   /** Hands the request in; again while the relay cannot be reached, which changes nothing. */
   async ask(relay: RelayClient, request: SignedBy<typeof Request>): Promise<RequestAccepted> {
-    const accepted = await retried(ATTEMPTS, WAIT_MS, () => relay.submitRequest(request));
+    const attempts = (error: unknown): number => (codeOf(error) === 'UNREACHABLE' ? AWAY_ATTEMPTS : ATTEMPTS);
+    const accepted = await retried(attempts, WAIT_MS, () => relay.submitRequest(request));
     if (accepted.requestId !== documentId(Request.type, request.document))
       throw new ClientError('REPLY_MALFORMED', 'the relay took another request');
     return accepted;

@@ -9,7 +9,7 @@ import {
   Time,
   Trust,
 } from '@yilian/protocol';
-import { Type } from 'typebox';
+import { Type } from '@yilian/schema';
 import { ClientError, codeOf } from './client-error.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

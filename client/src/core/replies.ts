@@ -1,6 +1,6 @@
 import { type KeyCertificate, type OutcomeProof, parser, type Request, type SignedBy } from '@yilian/protocol';
 import type { AccessesReply, KeyCertificateReply as UncheckedKeyCertificate, WaitingReply } from '@yilian/relay/api';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '@yilian/schema';
 import { ClientError } from './client-error.ts';
 
 /** A practitioner's key certificate with the proof that their own region's chain registered it. */

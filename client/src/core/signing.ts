@@ -7,7 +7,7 @@ import {
   type Signed,
   signDocument,
 } from '@yilian/protocol';
-import type { Static, TSchema } from 'typebox';
+import type { Static, TSchema } from '@yilian/schema';
 import { ClientError, checked } from './client-error.ts';
 
 const CERTIFICATE = /^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CERTIFICATE-----\n?$/;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parser } from '@yilian/protocol';
+import { type Static, Type } from '@yilian/schema';
 import { writeWhole } from '@yilian/service';
-import { type Static, Type } from 'typebox';
 import { DeployError } from '../errors.ts';
 import { readIfThere } from '../files.ts';
 

@@ -10,7 +10,7 @@ import { give, positive, type Session } from './session.ts';
 const WITHIN_DAYS = 30;
 const DRY_RUN = ['--dry-run', 'only say what would be done, and whose consent it needs'] as const;
 
-/** `change`, `upgrade`, `renew`: what is done to a federation on Fabric while it runs. */
+/** `change`, `upgrade`, `renew`: what is done to a federation while it runs; on embedded chains only `renew`. */
 export function addChangeCommands(program: Command, session: Session): void {
   program
     .command('change')
@@ -51,7 +51,9 @@ export function addChangeCommands(program: Command, session: Session): void {
 
   program
     .command('renew')
-    .description('renew the certificates of peers, orderers and contract servers, one process after the other')
+    .description(
+      'renew the certificates of nodes and services, one process after the other, while questions are answered',
+    )
     .option('--within <days>', `those that expire in so many days; ${WITHIN_DAYS} when left out`, positive, WITHIN_DAYS)
     .option(...DRY_RUN)
     .action(async ({ within, dryRun }: { within: number; dryRun?: true }) => {

@@ -1,5 +1,4 @@
-import { type Static, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile, type Static, Type } from '@yilian/schema';
 import { Clock } from './clock.ts';
 import { Delayer } from './delayer.ts';
 import { DirectBytes } from './direct-bytes.ts';
