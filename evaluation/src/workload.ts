@@ -34,8 +34,12 @@ export function sizesOf(mix: Mix, seed: string): (patient: number) => number {
   const classes: Sizes = MIXES[mix];
   return (patient) => {
     const random = randomOf(seed, `size ${patient}`);
-    let left = random.next();
-    const { least, most } = classes.find(({ share }) => (left -= share) < 0) ?? (classes.at(-1) as Sizes[number]);
+    const { least, most } = classes[
+      chosen(
+        classes.map(({ share }) => share),
+        random,
+      )
+    ] as Sizes[number];
     return Math.round(least * (most / least) ** random.next());
   };
 }
@@ -79,12 +83,17 @@ function zipf(patients: number, random: Random): () => number {
     patients,
   );
   const weights = ranked.map((_, rank) => (rank + 1) ** -SKEW);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return () => {
-    let left = random.next() * total;
-    const rank = weights.findIndex((weight) => (left -= weight) < 0);
-    return ranked[rank < 0 ? patients - 1 : rank] ?? 0;
-  };
+  return () => ranked[chosen(weights, random)] as number;
+}
+
+/** An index, each as often as its weight has it. */
+function chosen(weights: readonly number[], random: Random): number {
+  let left = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [index, weight] of weights.entries()) {
+    left -= weight;
+    if (left < 0) return index;
+  }
+  return weights.length - 1;
 }
 
 /** A source of its own for each purpose: a change in one leaves the others as they were. */
