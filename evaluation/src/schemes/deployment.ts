@@ -19,6 +19,8 @@ export interface DeploymentOptions {
   readonly patients: number;
   /** Of each patient's record. */
   readonly sizeBytes: (patient: number) => number;
+  /** Records that the chains hold besides, shared evenly among the places ({@link Ballast}). Default: none. */
+  readonly records?: number;
   /** Of records and pseudonyms. Keys and times are the machine's. */
   readonly seed: string;
 }
@@ -69,9 +71,9 @@ export class ChainDeployment implements Deployment {
     scheme: Scheme,
     topology: Topology,
     levers: Levers,
-    { network, patients, sizeBytes, seed, cutMs }: DeploymentOptions,
+    { network, patients, sizeBytes, records = 0, seed, cutMs }: DeploymentOptions,
   ): Promise<ChainDeployment> {
-    const world = await World.open({ topology, network, levers });
+    const world = await World.open({ topology, network, levers, ballast: records > 0 });
     try {
       const people = new People(world, bytesFrom(seed));
       const { places } = topology;
@@ -79,6 +81,7 @@ export class ChainDeployment implements Deployment {
       const enrolled = await inTurns(PATIENTS_AT_ONCE, indices, (index) =>
         people.enrol(places[index % places.length] ?? '', sizeBytes(index)),
       );
+      if (records > 0) await people.fill(records);
       world.cutAfter(cutMs);
       return new ChainDeployment(scheme, world, people, enrolled);
     } catch (error) {

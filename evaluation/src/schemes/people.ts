@@ -4,11 +4,14 @@ import { PatientKeys, SecretKey } from '@yilian/pre';
 import { toBase64url } from '@yilian/protocol';
 import type { Vault } from '@yilian/vault';
 import { EvaluationError } from '../errors.ts';
+import { fillIndex, fillRecords } from './ballast.ts';
 import type { HomePlan } from './topology.ts';
 import { FEDERATION, SCOPE, THRESHOLD, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 export const PURPOSE = 'TREAT';
+/** Of the record that ballast is like. */
+const LIKE_BYTES = 1000;
 const CODE = { system: 'urn:ietf:bcp:13', code: 'application/octet-stream' };
 
 /** Bytes from a seed: as many as are asked for, the same ones every time. */
@@ -69,6 +72,21 @@ export class People {
     });
     this.#world.ways.putBody(cid, this.#world.holder(place).url);
     published.set(recordId, sha256);
+  }
+
+  /** So many records more on the chains, shared evenly among the places, each of another patient whom the index knows. */
+  async fill(records: number): Promise<void> {
+    const { chains, places } = this.#world.topology;
+    const ofPlace = Math.ceil(records / places.length);
+    for (const { name } of chains) {
+      const chain = this.#world.chain(name);
+      const place = places.find((each) => this.#world.topology.home(each).chain === name) ?? '';
+      const { home, published } = await this.enrol(place, LIKE_BYTES);
+      const [recordId = ''] = published.keys();
+      const count = (ofPlace * places.length) / chains.length;
+      await fillRecords(chain, await chain.as(home.hospital, 'hospital').record(recordId), count);
+      await fillIndex(this.#world.main, name, count);
+    }
   }
 
   /** Somebody at a place whose key certificate is registered where the home's patients are asked for. */
