@@ -48,10 +48,12 @@ export class ChainDeployment implements Deployment {
   readonly scheme: Scheme;
   readonly #world: World;
   readonly #people: People;
+  readonly #seed: string;
   readonly #roster: Roster<Doctor>;
   readonly #writers = new Map<string, Promise<Enrolled>>();
 
-  private constructor(scheme: Scheme, world: World, people: People, patients: readonly Enrolled[]) {
+  private constructor(scheme: Scheme, world: World, people: People, patients: readonly Enrolled[], seed: string) {
+    this.#seed = seed;
     this.scheme = scheme;
     this.#world = world;
     this.#people = people;
@@ -75,15 +77,15 @@ export class ChainDeployment implements Deployment {
   ): Promise<ChainDeployment> {
     const world = await World.open({ topology, network, levers, ballast: records > 0 });
     try {
-      const people = new People(world, bytesFrom(seed));
+      const people = new People(world);
       const { places } = topology;
       const indices = Array.from({ length: patients }, (_, index) => index);
       const enrolled = await inTurns(PATIENTS_AT_ONCE, indices, (index) =>
-        people.enrol(places[index % places.length] ?? '', sizeBytes(index)),
+        people.enrol(places[index % places.length] ?? '', sizeBytes(index), bytesFrom(`${seed}/patient ${index}`)),
       );
-      if (records > 0) await people.fill(records);
+      if (records > 0) await people.fill(records, bytesFrom(`${seed}/ballast`));
       world.cutAfter(cutMs);
-      return new ChainDeployment(scheme, world, people, enrolled);
+      return new ChainDeployment(scheme, world, people, enrolled, seed);
     } catch (error) {
       await world[Symbol.asyncDispose]();
       throw error;
@@ -103,7 +105,7 @@ export class ChainDeployment implements Deployment {
     const place = places[patient % places.length] ?? '';
     const known = this.#writers.get(place);
     if (known !== undefined) return this.#people.publish(await known, sizeBytes);
-    const enrolling = this.#people.enrol(place, sizeBytes);
+    const enrolling = this.#people.enrol(place, sizeBytes, bytesFrom(`${this.#seed}/writer ${place}`));
     this.#writers.set(place, enrolling);
     await enrolling;
   }

@@ -220,8 +220,9 @@ export class World implements AsyncDisposable {
       }),
     );
     const proxies = await Promise.all(topology.chains.flatMap((plan) => this.#startProxies(plan)));
-    await Promise.all([...this.#relays.values()].map(({ relay }) => relay.start()));
     await Promise.all(proxies.flat().map(({ ready }) => ready));
+    // A relay that found a proxy missing would go without it for some seconds.
+    await Promise.all([...this.#relays.values()].map(({ relay }) => relay.start()));
     await until('every relay is ready', SETTLE_MS, async () => {
       const replies = await Promise.all([...this.#relays.values()].map(({ url }) => fetch(`${url}/ready`)));
       return replies.every(({ ok }) => ok);
