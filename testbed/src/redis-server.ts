@@ -36,7 +36,12 @@ export class RedisServer implements AsyncDisposable {
       'maxmemory-policy': 'noeviction',
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    this.#process = spawn('redis-server', args, { stdio: 'ignore' });
+    const server = spawn('redis-server', args, { stdio: 'ignore' });
+    this.#process = server;
+    // A server would outlive a process that ends without disposing of it.
+    const end = () => void server.kill('SIGKILL');
+    process.once('exit', end);
+    server.once('exit', () => void process.off('exit', end));
     await until('Redis answers', START_MS, () => this.#do((redis) => redis.ping()));
   }
 

@@ -1,8 +1,8 @@
 import { type Connection, createAttester, evaluate, OwnView, submit } from '@yilian/ledger';
 import { type EmbeddedChaincode, type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
 import { assembleProof } from '@yilian/ledger/verify';
-import { CHAINCODE as MAIN_CHAINCODE, MainChain } from '@yilian/main-chain';
-import { digest, type OutcomeProof, utf8Bytes } from '@yilian/protocol';
+import { MainChain } from '@yilian/main-chain';
+import type { OutcomeProof } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
 import { chaincodesOf, type Member, type Network } from '@yilian/testbed/network';
 import { type ChainDistance, type ChainProfile, type Clock, Commits, distant } from '../network/index.ts';
@@ -76,10 +76,10 @@ export class Chain implements AsyncDisposable {
     return new MainChain(this.#connection(mspId, role, place), this.network.name);
   }
 
-  /** Commits a receipt ({@link Receipts}) of a message, as somebody at a place does. */
-  async noteReceipt(mspId: string, place: string, message: string): Promise<void> {
-    const contract = this.#connection(mspId, 'relay', place).contract(this.network.name, MAIN_CHAINCODE);
-    await submit(contract, 'Receipts:note', [digest(utf8Bytes(message))]);
+  /** Commits what no typed client knows. */
+  async submit(mspId: string, role: string, name: string, args: readonly string[], place?: string): Promise<void> {
+    const { name: channel, trust } = this.network;
+    await submit(this.#connection(mspId, role, place).contract(channel, trust.chaincode), name, args);
   }
 
   /** The outcome proof of a committed transaction. */

@@ -19,6 +19,8 @@ export interface DeploymentOptions {
   readonly patients: number;
   /** Of each patient's record. */
   readonly sizeBytes: (patient: number) => number;
+  /** Records that the chains hold besides, shared evenly among the places ({@link Ballast}). Default: none. */
+  readonly records?: number;
   /** Of records and pseudonyms. Keys and times are the machine's. */
   readonly seed: string;
 }
@@ -46,10 +48,12 @@ export class ChainDeployment implements Deployment {
   readonly scheme: Scheme;
   readonly #world: World;
   readonly #people: People;
+  readonly #seed: string;
   readonly #roster: Roster<Doctor>;
   readonly #writers = new Map<string, Promise<Enrolled>>();
 
-  private constructor(scheme: Scheme, world: World, people: People, patients: readonly Enrolled[]) {
+  private constructor(scheme: Scheme, world: World, people: People, patients: readonly Enrolled[], seed: string) {
+    this.#seed = seed;
     this.scheme = scheme;
     this.#world = world;
     this.#people = people;
@@ -69,18 +73,19 @@ export class ChainDeployment implements Deployment {
     scheme: Scheme,
     topology: Topology,
     levers: Levers,
-    { network, patients, sizeBytes, seed, cutMs }: DeploymentOptions,
+    { network, patients, sizeBytes, records = 0, seed, cutMs }: DeploymentOptions,
   ): Promise<ChainDeployment> {
-    const world = await World.open({ topology, network, levers });
+    const world = await World.open({ topology, network, levers, ballast: records > 0 });
     try {
-      const people = new People(world, bytesFrom(seed));
+      const people = new People(world);
       const { places } = topology;
       const indices = Array.from({ length: patients }, (_, index) => index);
       const enrolled = await inTurns(PATIENTS_AT_ONCE, indices, (index) =>
-        people.enrol(places[index % places.length] ?? '', sizeBytes(index)),
+        people.enrol(places[index % places.length] ?? '', sizeBytes(index), bytesFrom(`${seed}/patient ${index}`)),
       );
+      if (records > 0) await people.fill(records, bytesFrom(`${seed}/ballast`));
       world.cutAfter(cutMs);
-      return new ChainDeployment(scheme, world, people, enrolled);
+      return new ChainDeployment(scheme, world, people, enrolled, seed);
     } catch (error) {
       await world[Symbol.asyncDispose]();
       throw error;
@@ -100,7 +105,7 @@ export class ChainDeployment implements Deployment {
     const place = places[patient % places.length] ?? '';
     const known = this.#writers.get(place);
     if (known !== undefined) return this.#people.publish(await known, sizeBytes);
-    const enrolling = this.#people.enrol(place, sizeBytes);
+    const enrolling = this.#people.enrol(place, sizeBytes, bytesFrom(`${this.#seed}/writer ${place}`));
     this.#writers.set(place, enrolling);
     await enrolling;
   }

@@ -1,4 +1,4 @@
-import { createHash, verify, X509Certificate } from 'node:crypto';
+import { createHash, randomBytes, verify, X509Certificate } from 'node:crypto';
 import { Practitioner } from '@yilian/client';
 import { createSigner } from '@yilian/ledger';
 import {
@@ -174,7 +174,7 @@ export class NoChainDeployment implements Deployment {
   async #asker(place: string, { home, keys, pseudonym }: Subject): Promise<Asker> {
     const { network } = this.#homes.find((other) => other.place === place) as Home;
     const [, , mspId] = organisationsOf(place);
-    const { certificate, privateKey } = network.member(mspId, 'practitioner', toBase64url(this.#bytes(9)));
+    const { certificate, privateKey } = network.member(mspId, 'practitioner', toBase64url(randomBytes(9)));
     const secret = SecretKey.random();
     const sign = createSigner(privateKey);
     const practitioner = new Practitioner({ federation: FEDERATION, region: place, mspId, certificate, sign, secret });

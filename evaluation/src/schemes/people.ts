@@ -1,14 +1,18 @@
+import { randomBytes } from 'node:crypto';
 import { Hospital, Patient, Practitioner, type RelayClient } from '@yilian/client';
 import { createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { toBase64url } from '@yilian/protocol';
 import type { Vault } from '@yilian/vault';
 import { EvaluationError } from '../errors.ts';
+import { fillIndex, fillRecords } from './ballast.ts';
 import type { HomePlan } from './topology.ts';
 import { FEDERATION, SCOPE, THRESHOLD, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 export const PURPOSE = 'TREAT';
+/** Of the record that ballast is like. */
+const LIKE_BYTES = 1000;
 const CODE = { system: 'urn:ietf:bcp:13', code: 'application/octet-stream' };
 
 /** Bytes from a seed: as many as are asked for, the same ones every time. */
@@ -20,6 +24,8 @@ export interface Enrolled {
   readonly place: string;
   readonly home: HomePlan;
   readonly hospital: Hospital;
+  /** What the patient's keys, pseudonym and records are made of. */
+  readonly bytes: Bytes;
   /** Of what was published, SHA-256 in hexadecimal by record. */
   readonly published: Map<string, string>;
 }
@@ -36,19 +42,18 @@ export interface Doctor {
 /** What patients, hospitals and doctors of a world do. All of it but publishing happens before anything is measured. */
 export class People {
   readonly #world: World;
-  readonly #bytes: Bytes;
 
-  constructor(world: World, bytes: Bytes) {
+  constructor(world: World) {
     this.#world = world;
-    this.#bytes = bytes;
   }
 
   /** A patient with one record, whom the index knows. */
-  async enrol(place: string, sizeBytes: number): Promise<Enrolled> {
+  async enrol(place: string, sizeBytes: number, bytes: Bytes): Promise<Enrolled> {
     const home = this.#world.topology.home(place);
-    const keys = PatientKeys.fromMaster(this.#bytes(32), FEDERATION);
-    const patient = new Patient({ keys, pseudonym: toBase64url(this.#bytes(32)), federation: FEDERATION });
-    const enrolled = { patient, place, home, hospital: this.#hospital(place, home), published: new Map() };
+    const keys = PatientKeys.fromMaster(bytes(32), FEDERATION);
+    const patient = new Patient({ keys, pseudonym: toBase64url(bytes(32)), federation: FEDERATION });
+    const hospital = this.#hospital(place, home);
+    const enrolled: Enrolled = { patient, place, home, hospital, bytes, published: new Map() };
     await enrolled.hospital.enrol(patient.patientKey(home.chain));
     await enrolled.hospital.bind(patient.scopeKey(home.chain, SCOPE, 1));
     await this.publish(enrolled, sizeBytes);
@@ -57,18 +62,36 @@ export class People {
   }
 
   /** One more record, sealed, stored and registered from the patient's place. */
-  async publish({ patient: { pseudonym }, place, hospital, published }: Enrolled, sizeBytes: number): Promise<void> {
-    const bytes = this.#bytes(sizeBytes);
+  async publish(
+    { patient: { pseudonym }, place, hospital, bytes, published }: Enrolled,
+    sizeBytes: number,
+  ): Promise<void> {
+    const plaintext = bytes(sizeBytes);
     const { recordId, cid, sha256 } = await hospital.publish({
       pseudonym,
       scope: SCOPE,
       codes: [CODE],
       source: (async function* () {
-        yield bytes;
+        yield plaintext;
       })(),
     });
     this.#world.ways.putBody(cid, this.#world.holder(place).url);
     published.set(recordId, sha256);
+  }
+
+  /** So many records more on the chains, shared evenly among the places, each of another patient whom the index knows. */
+  async fill(records: number, bytes: Bytes): Promise<void> {
+    const { chains, places } = this.#world.topology;
+    const ofPlace = Math.ceil(records / places.length);
+    for (const { name } of chains) {
+      const chain = this.#world.chain(name);
+      const place = places.find((each) => this.#world.topology.home(each).chain === name) ?? '';
+      const { home, published } = await this.enrol(place, LIKE_BYTES, bytes);
+      const [recordId = ''] = published.keys();
+      const count = (ofPlace * places.length) / chains.length;
+      await fillRecords(chain, await chain.as(home.hospital, 'hospital').record(recordId), count);
+      await fillIndex(this.#world.main, name, count);
+    }
   }
 
   /** Somebody at a place whose key certificate is registered where the home's patients are asked for. */
@@ -78,7 +101,7 @@ export class People {
     const { mspId, certificate, privateKey } = chain.network.member(
       hospital,
       'practitioner',
-      toBase64url(this.#bytes(9)),
+      toBase64url(randomBytes(9)),
     );
     const practitioner = new Practitioner({
       federation: FEDERATION,

@@ -1,7 +1,8 @@
 import { FederationView, RelayClient } from '@yilian/client';
 import type { MainChain } from '@yilian/main-chain';
-import type { Genesis, RegionEntry } from '@yilian/protocol';
+import { digest, type Genesis, type RegionEntry, utf8Bytes } from '@yilian/protocol';
 import { type RunningProxy, startProxy } from '@yilian/proxy';
+import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 import { buildRelay, type Relay, type RelayConfig } from '@yilian/relay';
 import { Files } from '@yilian/testbed/files';
 import { MAIN, type Member, Network } from '@yilian/testbed/network';
@@ -10,6 +11,7 @@ import { RedisServer } from '@yilian/testbed/redis-server';
 import { openBlockVault, openRemoteVault, type StoredVault, serveGateway, type Vault } from '@yilian/vault';
 import { pino } from 'pino';
 import type { Network as Between } from '../network/index.ts';
+import { Ballast } from './ballast.ts';
 import { Chain } from './chain.ts';
 import { type ChainPlan, holdersOf, type Levers, type RelayPlan, type Topology } from './topology.ts';
 import { Ways } from './ways.ts';
@@ -26,6 +28,7 @@ const SETTLE_MS = 30_000;
 export const FOLDER = '/dev/shm';
 /** Of the proxies that hold a grant's fragments. */
 export const THRESHOLD = 2;
+const WITH_BALLAST = [...regionalContracts, Ballast];
 const NEVER_MS = 3_600_000;
 /** Bounds are there for attackers, and every request here is one organisation's. */
 const LIMITS: NonNullable<RelayConfig['limits']> = {
@@ -52,6 +55,8 @@ interface RunningRelay {
 
 export interface WorldOptions {
   readonly topology: Topology;
+  /** Whether chains can be filled ({@link fill}). */
+  readonly ballast: boolean;
   /** Between the topology's places. */
   readonly network: Between;
   readonly levers: Levers;
@@ -90,14 +95,14 @@ export class World implements AsyncDisposable {
   }
 
   static async open(options: WorldOptions): Promise<World> {
-    const { topology, network: between } = options;
+    const { topology, ballast, network: between } = options;
     const { clock } = between;
     await using opened = new AsyncDisposableStack();
     const files = opened.use(await Files.open(FEDERATION, 'silent', FOLDER));
     const main = opened.use(
       await Chain.open({
         network: new Network(MAIN, AUTHORITIES, MAJORITY),
-        contracts: topology.mainContracts,
+        contracts: [...topology.mainContracts, ...(ballast ? [Ballast] : [])],
         quorum: MAJORITY,
         profileAt: topology.mainProfileAt,
         clock,
@@ -106,7 +111,12 @@ export class World implements AsyncDisposable {
     const chains = new Map<string, Chain>();
     for (const { name, members, endorsement, profileAt } of topology.chains) {
       const network = new Network(name, [...members.keys()], QUORUM, endorsement);
-      chains.set(name, opened.use(await Chain.open({ network, quorum: QUORUM, profileAt, clock })));
+      chains.set(
+        name,
+        opened.use(
+          await Chain.open({ network, quorum: QUORUM, profileAt, clock, ...(ballast && { contracts: WITH_BALLAST }) }),
+        ),
+      );
     }
     const holders = new Map<string, Holder>();
     for (const place of topology.places) {
@@ -210,8 +220,9 @@ export class World implements AsyncDisposable {
       }),
     );
     const proxies = await Promise.all(topology.chains.flatMap((plan) => this.#startProxies(plan)));
-    await Promise.all([...this.#relays.values()].map(({ relay }) => relay.start()));
     await Promise.all(proxies.flat().map(({ ready }) => ready));
+    // A relay that found a proxy missing would go without it for some seconds.
+    await Promise.all([...this.#relays.values()].map(({ relay }) => relay.start()));
     await until('every relay is ready', SETTLE_MS, async () => {
       const replies = await Promise.all([...this.#relays.values()].map(({ url }) => fetch(`${url}/ready`)));
       return replies.every(({ ok }) => ok);
@@ -342,8 +353,9 @@ export class World implements AsyncDisposable {
     if (this.#levers.receiptOnMain !== true) return fetch;
     return async (input, init) => {
       const { pathname } = new URL(input instanceof Request ? input.url : input);
+      const message = typeof init?.body === 'string' ? init.body : '';
       if (pathname === '/v1/relay')
-        await this.main.noteReceipt(authority, place, typeof init?.body === 'string' ? init.body : '');
+        await this.main.submit(authority, 'relay', 'Receipts:note', [digest(utf8Bytes(message))], place);
       return fetch(input, init);
     };
   }

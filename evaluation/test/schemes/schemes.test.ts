@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Network } from '../../src/network/index.ts';
 import type { Kind, Temperature } from '../../src/results.ts';
@@ -36,11 +37,15 @@ const FLOORS: Readonly<Record<string, readonly [number, number, number, number]>
   'no-chain': [0, 0, 1, 1],
 };
 
-async function open(id: string, rttMs: number): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
+async function open(
+  id: string,
+  rttMs: number,
+  records = 0,
+): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
   const stack = new AsyncDisposableStack();
   const distances = { rttMs, jitter: 0, mbit: 1000, loss: 0 };
   const network = stack.use(await Network.open({ places: placesOf(2), distances, random: () => 0.5 }));
-  const sizes = { patients: PATIENTS.length, sizeBytes: () => 5000 };
+  const sizes = { patients: PATIENTS.length, sizeBytes: () => 5000, records };
   const deployment = stack.use(await openScheme(id, { regions: 2, rttMs, cutMs: 5, network, seed: id, ...sizes }));
   return { deployment, stack };
 }
@@ -95,9 +100,23 @@ describe('A deployment', () => {
     const bytes = await deployment.chainBytes();
     await deployment.publish(0, 5000);
     expect(await deployment.chainBytes()).toBeGreaterThan(bytes);
-    expect(await traces()).not.toEqual(before);
+    const [folder = ''] = (await traces()).folders;
+    expect(await readdir(folder)).toContain('genesis.json');
     await stack[Symbol.asyncDispose]();
     expect(await traces()).toEqual(before);
+    await expect(readdir(folder)).rejects.toMatchObject({ code: 'ENOENT' });
+  }, 60_000);
+
+  it('answers right beside as many other records as it is told to hold', async () => {
+    const RECORDS = 1200;
+    const { deployment: empty, stack: first } = await open('national', 0);
+    await using _first = first;
+    const { deployment: full, stack: second } = await open('national', 0, RECORDS);
+    await using _second = second;
+    // A record and its line in its patient's list.
+    const leastBytes = RECORDS * 1200;
+    expect((await full.chainBytes()) - (await empty.chainBytes())).toBeGreaterThan(leastBytes);
+    for (const kind of ['intra', 'cross'] as const) await timed(full, kind, 0, 'cold');
   }, 60_000);
 
   it('takes a body that was tampered with for a wrong answer, and none at all for a missing one', async () => {
@@ -157,18 +176,14 @@ function turned(bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
   return bytes;
 }
 
-/** What a deployment would leave: processes, listening sockets, files. */
+/** What a deployment would leave: Redis servers of this process, by the folders they work in, and listening sockets. */
 async function traces() {
-  const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
-  const names = await Promise.all(
-    children
-      .split(' ')
-      .filter((pid) => pid !== '')
-      .map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')),
-  );
-  return {
-    servers: names.filter((name) => name.startsWith('redis-server')).length,
-    listening: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap').length,
-    folders: (await readdir('/dev/shm')).filter((name) => name.startsWith('yilian-evaluation-')),
-  };
+  const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).trim().split(' ');
+  const folders: string[] = [];
+  for (const pid of children) {
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    if (name.startsWith('redis-server')) folders.push(dirname(await readlink(`/proc/${pid}/cwd`)));
+  }
+  const listening = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap').length;
+  return { folders, listening };
 }
