@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { EvaluationError } from './errors.ts';
-import { ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
+import { type Clock, ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
 import type { PlannedCell } from './plan.ts';
 import type { Part, RunRecord } from './record.ts';
 import type { Mark, Sample } from './results.ts';
@@ -27,8 +26,11 @@ const PATIENTS = 32;
  */
 const CPU_BUDGET = 0.5;
 
-/** Starts a scheme, asks at the scheduled times whatever the answers do, and tells what came of it. */
-export async function measure(task: Task): Promise<RunRecord> {
+/**
+ * Starts a scheme, asks at the scheduled times whatever the answers do, and tells what came of it.
+ * @throws the signal's reason, when everything has ended
+ */
+export async function measure(task: Task, signal: AbortSignal): Promise<RunRecord> {
   const { cell, run, mix, requests } = task;
   const { conditions } = cell;
   const { regions, rttMs, cutMs, intraPercent, apart, records } = conditions;
@@ -40,6 +42,7 @@ export async function measure(task: Task): Promise<RunRecord> {
     distances: { rttMs, ...task.network },
     random: () => jitters.next(),
   });
+  const { clock } = network;
   const before = await measureNetwork(network);
   const sizeBytes = sizesOf(mix, seed);
   const patients = Math.min(records, PATIENTS);
@@ -50,9 +53,9 @@ export async function measure(task: Task): Promise<RunRecord> {
     network,
     patients,
     sizeBytes,
+    records: records - patients,
     seed,
   });
-  for (let record = patients; record < records; record += 1) await deployment.publish(record, sizeBytes(record));
 
   using clocks = new ClockWatch();
   const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
@@ -60,6 +63,7 @@ export async function measure(task: Task): Promise<RunRecord> {
   const parts: Part[] = [];
   const marks: Mark[] = [];
   for (const percent of ratios) {
+    signal.throwIfAborted();
     const arrivals = schedule(conditions, percent, { patients, requests, seed });
     await deployment.prepare(arrivals.map(({ question }) => question));
     const last = arrivals.at(-1)?.at ?? 0;
@@ -67,10 +71,10 @@ export async function measure(task: Task): Promise<RunRecord> {
     network.resetBytes();
     const [chainBytes, cpu, start] = [await deployment.chainBytes(), process.cpuUsage(), performance.now()];
     const writing = writes.map(async (at, index) => {
-      await delay(at);
+      await moment(clock, start + at, signal);
       await deployment.publish(index, sizeBytes(index));
     });
-    const asked = await Promise.all(arrivals.map((one) => answered(deployment, one, start, marks)));
+    const asked = await Promise.all(arrivals.map((one) => answered(deployment, one, { clock, start, marks, signal })));
     const wallMs = performance.now() - start;
     const { user, system } = process.cpuUsage(cpu);
     await Promise.all(writing);
@@ -101,26 +105,47 @@ export async function measure(task: Task): Promise<RunRecord> {
   return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
 }
 
+/** What the requests of a part have in common. */
+interface Round {
+  readonly clock: Clock;
+  /** Of `performance.now()`. */
+  readonly start: number;
+  readonly marks: Mark[];
+  readonly signal: AbortSignal;
+}
+
 type Asked = Pick<Sample, 'kind' | 'scheduledAt' | 'latencyMs' | 'phases'>;
 
 /** Timed from when it should have been asked: a process too busy to ask in time is part of what a doctor waits for. */
 async function answered(
   deployment: Deployment,
   { at, question }: Scheduled,
-  start: number,
-  marks: Mark[],
+  { clock, start, marks, signal }: Round,
 ): Promise<Asked> {
-  await delay(start + at - performance.now());
+  await moment(clock, start + at, signal);
   const { kind } = question;
   try {
-    const phases = await deployment.ask(question, AbortSignal.timeout(LIMIT_MS));
+    const phases = await deployment.ask(question, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]));
     return { kind, scheduledAt: at, latencyMs: performance.now() - start - at, phases };
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof EvaluationError && (error.code === 'WRONG_ANSWER' || error.code === 'MISSING_ANSWER'))
       marks.push({ weight: 'void', code: error.code, detail: error.message });
     else if (!isTimeout(error)) throw error;
     return { kind, scheduledAt: at, phases: {} };
   }
+}
+
+/** Until then, never less. @throws the signal's reason */
+async function moment(clock: Clock, due: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const cancel = clock.at(due, resolve);
+  const abort = () => {
+    cancel();
+    reject(signal.reason);
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  await promise.finally(() => signal.removeEventListener('abort', abort));
 }
 
 function isTimeout(error: unknown): boolean {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { writeWhole } from '@yilian/service';
 import { EvaluationError } from './errors.ts';
@@ -21,8 +22,10 @@ const NETWORK = { jitter: 0.05, mbit: 200, loss: 0 };
 const BASE_MIB = 400;
 const REGION_MIB = 60;
 const MIB = 2 ** 20;
-/** A run without a word for so long has hung. */
+/** A run that takes so long has hung. */
 const RUN_LIMIT_MS = 3_600_000;
+/** Of what a run said before it failed, characters. */
+const TAIL = 4096;
 
 export type Progress = (line: string) => void;
 
@@ -102,16 +105,25 @@ async function inProcess(task: Task, folder: string, signal: AbortSignal): Promi
   const name = `${task.cell.id}.${task.run}`;
   const taskFile = join(folder, 'runs', `${name}.task`);
   await writeFile(taskFile, JSON.stringify(task));
+  signal.throwIfAborted();
   const child = spawn(process.execPath, [RUN, taskFile, recordFile(folder, task.cell.id, task.run)], {
     stdio: ['ignore', 'inherit', 'pipe'],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(RUN_LIMIT_MS)]),
   });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-4096);
-  });
-  const [code, killed] = (await once(child, 'close')) as [number | null, string | null];
-  if (code !== 0) throw new EvaluationError('RUN_FAILED', `${name} ended with ${killed ?? code}: ${said.trim()}`);
+  const end = () => void child.kill('SIGTERM');
+  signal.addEventListener('abort', end);
+  const hung = setTimeout(end, RUN_LIMIT_MS);
+  try {
+    const [said, [code, killed]] = await Promise.all([
+      text(child.stderr),
+      once(child, 'close') as Promise<[number | null, string | null]>,
+    ]);
+    signal.throwIfAborted();
+    if (code !== 0)
+      throw new EvaluationError('RUN_FAILED', `${name} ended with ${killed ?? code}: ${said.slice(-TAIL).trim()}`);
+  } finally {
+    clearTimeout(hung);
+    signal.removeEventListener('abort', end);
+  }
   await rm(taskFile);
 }
 

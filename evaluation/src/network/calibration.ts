@@ -17,12 +17,12 @@ export interface Measured {
 export interface MeasureOptions {
   /** Round trips for each pair. Default 21. */
   readonly pings?: number;
-  /** Bytes of a transfer from one place to the other. Default 2 MiB. */
+  /** Bytes of a transfer from one place to the other. Default 1 MiB. */
   readonly transferBytes?: number;
 }
 
 /** From one place to the other, one after the other. */
-const TRANSFERS = 4;
+const TRANSFERS = 3;
 /** A change beyond this share of the first measurement voids what was measured between the two. */
 const DRIFT = 0.1;
 /** Of a ping without its length, and of every answer. */
@@ -31,7 +31,7 @@ const LENGTH_BYTES = 4;
 
 /** Measures every pair of places through its delayer: the round trips of all at a time, the transfers one after the other. */
 export async function measureNetwork(network: Network, options: MeasureOptions = {}): Promise<Measured[]> {
-  const { pings = 21, transferBytes = 2 * 1024 * 1024 } = options;
+  const { pings = 21, transferBytes = 1024 * 1024 } = options;
   await using listener = await Listener.open();
   await using lines = new AsyncDisposableStack();
   const { places } = network;
