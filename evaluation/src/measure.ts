@@ -3,7 +3,7 @@ import { type Clock, ClockWatch, calibrationsOf, drift, measureNetwork, Network 
 import type { PlannedCell } from './plan.ts';
 import type { Part, RunRecord } from './record.ts';
 import type { Mark, Sample } from './results.ts';
-import { type Deployment, openScheme, placesOf } from './schemes/index.ts';
+import { type Deployment, openScheme, placesOf, type Question } from './schemes/index.ts';
 import { type Mix, publications, randomOf, type Scheduled, schedule, sizesOf } from './workload.ts';
 
 /** A run, as the process that measures it is told. */
@@ -20,6 +20,8 @@ export interface Task {
 export const LIMIT_MS = 30_000;
 /** Patients anybody asks about; further records are other people's. */
 const PATIENTS = 32;
+/** Of each kind, before anything counts: a process that has just begun compiles while it answers, at twice the cost. */
+const WARM_UP = 12;
 /**
  * Everything of a run is on one thread, so this share of one processor: above it, requests wait for the machine and not for what
  * the scheme has them wait for.
@@ -57,6 +59,7 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
     seed,
   });
 
+  await warmUp(deployment, patients, signal);
   using clocks = new ClockWatch();
   const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
   const samples: Sample[] = [];
@@ -103,6 +106,16 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
   const { scheme } = deployment;
   const calibrations = calibrationsOf(before, after);
   return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
+}
+
+async function warmUp(deployment: Deployment, patients: number, signal: AbortSignal): Promise<void> {
+  const questions = Array.from({ length: 2 * WARM_UP }, (_, index): Question => {
+    const kind = index % 2 === 0 ? 'intra' : 'cross';
+    return { kind, patient: (index >> 1) % patients, temperature: 'warm' };
+  });
+  await deployment.prepare(questions);
+  for (const question of questions)
+    await deployment.ask(question, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]));
 }
 
 /** What the requests of a part have in common. */
