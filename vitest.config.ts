@@ -7,6 +7,7 @@ const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts'];
 const LONG = [
   'deploy/test/federation',
   'campaign/test/federation',
+  'evaluation/test/evaluate',
   'evaluation/test/schemes/schemes',
   'deploy/test/kubo',
   'deploy/test/demonstration',
@@ -52,7 +53,7 @@ export default defineConfig({
           name: 'suites',
           include: ['*/test/**/*.test.ts'],
           exclude: FABRIC,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

@@ -32,6 +32,7 @@ function commandOf(options: Omit<Options, 'engine' | 'folder'>): string {
     mix: [options.mix],
     runs: [options.runs],
     requests: [options.requests],
+    'warm-up': [options.warmUp],
     rate: [options.perSecond],
     seed: [options.seed],
   };

@@ -11,6 +11,8 @@ export interface Task {
   readonly cell: PlannedCell;
   readonly run: number;
   readonly requests: number;
+  /** Of each kind. */
+  readonly warmUp: number;
   readonly mix: Mix;
   readonly seed: string;
   readonly network: { readonly jitter: number; readonly mbit: number; readonly loss: number };
@@ -20,8 +22,6 @@ export interface Task {
 export const LIMIT_MS = 30_000;
 /** Patients anybody asks about; further records are other people's. */
 const PATIENTS = 32;
-/** Of each kind, before anything counts: a process that has just begun compiles while it answers, at twice the cost. */
-const WARM_UP = 12;
 /**
  * Everything of a run is on one thread, so this share of one processor: above it, requests wait for the machine and not for what
  * the scheme has them wait for.
@@ -59,7 +59,7 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
     seed,
   });
 
-  await warmUp(deployment, patients, signal);
+  await warmUp(deployment, task.warmUp, patients, signal);
   using clocks = new ClockWatch();
   const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
   const samples: Sample[] = [];
@@ -108,8 +108,9 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
   return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
 }
 
-async function warmUp(deployment: Deployment, patients: number, signal: AbortSignal): Promise<void> {
-  const questions = Array.from({ length: 2 * WARM_UP }, (_, index): Question => {
+/** A process that has just begun compiles while it answers, at twice the cost. */
+async function warmUp(deployment: Deployment, count: number, patients: number, signal: AbortSignal): Promise<void> {
+  const questions = Array.from({ length: 2 * count }, (_, index): Question => {
     const kind = index % 2 === 0 ? 'intra' : 'cross';
     return { kind, patient: (index >> 1) % patients, temperature: 'warm' };
   });

@@ -20,6 +20,8 @@ export interface Options {
   readonly runs: number;
   /** Of each kind in a run, or of both together where they are mixed. */
   readonly requests: number;
+  /** Of each kind, before anything counts. */
+  readonly warmUp: number;
   readonly perSecond: number;
   readonly writesPerSecond: readonly number[];
   /** Records there are before a run. */
@@ -41,6 +43,7 @@ const FLAGS = {
   mix: { type: 'string' },
   runs: { type: 'string' },
   requests: { type: 'string' },
+  'warm-up': { type: 'string' },
   rate: { type: 'string' },
   writers: { type: 'string' },
   records: { type: 'string' },
@@ -60,7 +63,8 @@ export const USAGE = `usage: pnpm evaluate [--quick | --full] [options]
   --temperature cold,warm   first query under a grant, or a later one
   --mix NAME           sizes of records: ${Object.keys(MIXES).join(', ')}
   --schemes a,b        of ${SCHEMES.join(', ')}
-  --runs N             runs of each cell; --requests N of each kind in a run; --rate N queries a second
+  --runs N             runs of each cell; --requests N of each kind in a run, after --warm-up N;
+                       --rate N queries a second
   --writers 0,5        records published in each second meanwhile; --records N there are before
   --engine embedded
   --seed TEXT --out FOLDER   an interrupted evaluation goes on when its folder is named again
@@ -113,7 +117,7 @@ export function parseOptions(
     otherwise: readonly number[],
     bounds: Bounds,
   ) => (given[name] === undefined ? otherwise : given[name].split(',').map((text) => number(name, text, bounds)));
-  const one = (name: 'runs' | 'requests' | 'rate', otherwise: number, bounds: Bounds) =>
+  const one = (name: 'runs' | 'requests' | 'warm-up' | 'rate', otherwise: number, bounds: Bounds) =>
     given[name] === undefined ? otherwise : number(name, given[name], bounds);
   const seed = given.seed ?? (given.out === undefined ? undefined : seedOf(given.out)) ?? new Date().toISOString();
   const mix = given.mix ?? 'documents';
@@ -133,6 +137,7 @@ export function parseOptions(
     mix,
     runs: one('runs', defaults.runs, { least: 2, most: 1000, unit: 'runs', whole: true }),
     requests: one('requests', defaults.requests, { least: 2, most: 100_000, unit: 'requests', whole: true }),
+    warmUp: one('warm-up', 12, { least: 0, most: 1000, unit: 'requests', whole: true }),
     perSecond: one('rate', 1.5, { least: 0.01, most: 1000, unit: 'queries a second' }),
     writesPerSecond: numbers('writers', defaults.writesPerSecond, { least: 0, most: 1000, unit: 'records a second' }),
     records: numbers('records', defaults.records, { least: 1, most: 1_000_000, unit: 'records', whole: true }),

@@ -56,7 +56,7 @@ export async function measureAll(
           : `, about ${minutes(((performance.now() - began) / measured) * (turns.length - index))} to go`;
       progress(`${index + 1} of ${turns.length}${left}: ${cell.id}, run ${run + 1}`);
       await inProcess(
-        { cell, run, requests: options.requests, mix: options.mix, seed, network: NETWORK },
+        { cell, run, requests: options.requests, warmUp: options.warmUp, mix: options.mix, seed, network: NETWORK },
         folder,
         signal,
       );

@@ -13,7 +13,7 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const SLOW_MS = 240_000;
 /** Two schemes, the ends and one mixture between them. */
 const SMALL =
-  '--schemes federation,national --regions 2 --rtt 20 --ratio 40 --runs 2 --requests 3 --rate 10 --cut 5 --records 4';
+  '--schemes federation,national --regions 2 --rtt 20 --ratio 40 --runs 2 --requests 3 --warm-up 1 --rate 10 --cut 5 --records 4';
 
 describe('An evaluation', () => {
   let folder: string;
