@@ -53,7 +53,7 @@ export default defineConfig({
           name: 'suites',
           include: ['*/test/**/*.test.ts'],
           exclude: FABRIC,
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

@@ -11,9 +11,9 @@ import { requireRoom } from '../src/runner.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const SLOW_MS = 240_000;
-/** Two schemes, the ends and one mixture between them. */
+/** Two schemes at both ends, and a mixture between them of one. */
 const SMALL =
-  '--schemes federation,national --regions 2 --rtt 20 --ratio 40 --runs 2 --requests 3 --warm-up 1 --rate 10 --cut 5 --records 4';
+  '--schemes federation,no-chain --regions 2 --rtt 20 --ratio 40 --runs 2 --requests 3 --warm-up 1 --rate 10 --cut 5 --records 4';
 
 describe('An evaluation', () => {
   let folder: string;
@@ -35,7 +35,7 @@ describe('An evaluation', () => {
 
   it('that is interrupted keeps the runs it finished, and no report', { timeout: SLOW_MS }, async () => {
     const { exitCode, stderr } = await evaluate(`--seed one --out ${folder}`, (line, child) => {
-      if (line.startsWith('2 of 8')) child.kill('SIGINT');
+      if (line.startsWith('2 of 6')) child.kill('SIGINT');
     });
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('interrupted: what was measured is kept')]);
     expect(await runs()).toHaveLength(1);
@@ -49,17 +49,17 @@ describe('An evaluation', () => {
     const { exitCode, stderr } = await evaluate(`--out ${folder}`);
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining('report.html')]);
     expect(await readFile(join(folder, 'runs', kept), 'utf8')).toBe(before);
-    expect(await runs()).toHaveLength(8);
+    expect(await runs()).toHaveLength(6);
 
     const evaluation = JSON.parse(await readFile(join(folder, 'evaluation.json'), 'utf8')) as Evaluation;
     const { cells, crossovers, schemes, calibrations, environment, primary } = evaluation;
     expect(environment).toMatchObject({ engine: 'embedded', seed: 'one' });
-    expect(primary).toEqual({ scheme: 'federation', against: 'national', regions: 2, rttMs: 20 });
-    expect(schemes.map(({ id }) => id).toSorted()).toEqual(['federation', 'national']);
-    expect(cells).toHaveLength(4);
+    expect(primary).toMatchObject({ scheme: 'federation', regions: 2, rttMs: 20 });
+    expect(schemes.map(({ id }) => id).toSorted()).toEqual(['federation', 'no-chain']);
+    expect(cells).toHaveLength(3);
     const samples = (await readFile(join(folder, 'raw.jsonl'), 'utf8')).trimEnd().split('\n');
-    // Three of each kind, and three of a mixture, twice, of two schemes.
-    expect(samples).toHaveLength(36);
+    // Three of each kind, twice, of two schemes; three of a mixture, twice, of one.
+    expect(samples).toHaveLength(30);
     for (const { latencyMs, phases, sizeBytes } of samples.map((line) => JSON.parse(line) as Sample)) {
       const sum = Object.values(phases).reduce((total, ms) => total + ms, 0);
       expect(latencyMs).toBeGreaterThanOrEqual(sum);
@@ -68,12 +68,10 @@ describe('An evaluation', () => {
     for (const { marks } of cells)
       expect(marks.filter(({ code }) => code === 'WRONG_ANSWER' || code === 'MISSING_ANSWER')).toEqual([]);
     for (const { askedMs, beforeMs } of calibrations) expect(beforeMs).toBeGreaterThanOrEqual(askedMs);
-    const sound = cells.filter(({ latency }) => latency.all !== undefined);
-    // A majority of the orderers is at the other place.
-    for (const { conditions, latency } of sound.filter(({ conditions: { scheme } }) => scheme === 'national'))
-      if (conditions.apart) expect(latency.intra?.mean.value).toBeGreaterThan(20);
     for (const each of crossovers) {
-      expect(each).toMatchObject({ scheme: 'federation', against: 'national' });
+      expect(each).toMatchObject({ scheme: 'federation', against: 'no-chain' });
+      // To agree takes longer than not to, however few queries leave their region.
+      if (each.metric === 'mean') expect(each).toMatchObject({ verdict: 'never', verdicts: { never: 1 } });
       expect(Object.values(each.verdicts).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
     }
     const report = await readFile(join(folder, 'report.html'), 'utf8');
@@ -88,7 +86,7 @@ describe('An evaluation', () => {
       (JSON.parse(await readFile(join(folder, 'evaluation.json'), 'utf8')) as Evaluation).cells;
     const before = await cellsOf();
     const { exitCode, stderr } = await evaluate(`--out ${folder}`);
-    expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining(' of 8')]);
+    expect([exitCode, stderr]).toEqual([0, expect.not.stringContaining(' of 6')]);
     expect(await cellsOf()).toEqual(before);
   });
 
@@ -98,7 +96,7 @@ describe('An evaluation', () => {
     const whole = await readFile(file, 'utf8');
     await writeFile(file, whole.slice(0, whole.length / 2));
     const { exitCode, stderr } = await evaluate(`--out ${folder}`);
-    expect([exitCode, stderr.match(/of 8/g)?.length]).toEqual([0, 1]);
+    expect([exitCode, stderr.match(/of 6/g)?.length]).toEqual([0, 1]);
   });
 
   it('does not mix with one of other options in the same folder', { timeout: SLOW_MS }, async () => {

@@ -119,7 +119,9 @@ export function backedUpAndRestored(world: () => World, engine: 'embedded' | 'fa
     const answered: string[] = [];
     for (const each of asked) answered.push(await answer(actors, practitioner, each));
     expect(new Set(await outcomes(actors, answered))).toEqual(new Set([ONCE]));
-    expect(await restarts()).toEqual(earlier);
+    // What the backup stopped and started on purpose counts from nought.
+    const more = Object.entries(await restarts()).filter(([name, times]) => times > (earlier[name] ?? 0));
+    expect(more).toEqual([]);
     expect((await world().running()).processes.filter(({ state }) => state !== 'running')).toEqual([]);
   });
 
