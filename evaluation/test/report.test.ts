@@ -5,17 +5,18 @@ import { html, Markup, type Text } from '../src/report/markup.ts';
 import { linear, logarithmicTicks, outline, path, ticks } from '../src/report/plot.ts';
 import { renderReport } from '../src/report/report.ts';
 import { stretches } from '../src/report/territory.ts';
-import { sentence } from '../src/report/texts.ts';
+import { brief, sentence } from '../src/report/texts.ts';
 import type { Evaluation, Verdict } from '../src/results.ts';
 import { conditionsAt, evaluationFixture, HOSTILE } from './fixture/evaluation.ts';
 
 const OURS = { zh: '甲', en: 'A' };
 const THEIRS = { zh: '乙', en: 'B' };
 
-function comparison(verdict: Verdict, value?: number) {
+/** `agreeing`: share of the resamples. */
+function comparison(verdict: Verdict, value?: number, agreeing = 1) {
   return {
     ...({ scheme: 'a', against: 'b', conditions: conditionsAt(30), metric: 'mean', verdict, resamples: 100 } as const),
-    verdicts: { always: 0, above: 0, never: 0, below: 0, [verdict]: 1 },
+    verdicts: { always: 0, above: 0, never: 0, below: 0, [verdict]: agreeing },
     ...(value === undefined ? {} : { crossover: { value, low: value - 5, high: value + 5 } }),
   };
 }
@@ -56,6 +57,14 @@ describe('the sentence of a comparison', () => {
     const { zh, en } = sentence(comparison('above'), OURS, THEIRS);
     expect(`${zh} ${en}`).not.toMatch(/\d/);
     expect(en).toContain('resamples disagree');
+  });
+
+  test.each(['always', 'never'] as const)('is no verdict of %s where too few resamples come to it', (verdict) => {
+    const unsettled = comparison(verdict, undefined, 0.94);
+    const { zh, en } = sentence(unsettled, OURS, THEIRS);
+    expect([zh, en]).toEqual([expect.stringContaining('尚无定论'), expect.stringContaining('it is not settled')]);
+    expect(brief(unsettled).en).toContain('though resamples disagree');
+    expect(stretches(unsettled).map(({ side }) => side)).toEqual(['undecided']);
   });
 });
 

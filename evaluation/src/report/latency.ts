@@ -6,7 +6,7 @@ import { html, type Markup, type Part, svg } from './markup.ts';
 import { across, axis, outline, PANEL, path, plot, round, type Scale, upward } from './plot.ts';
 import { strip } from './territory.ts';
 import { METRICS, TEXTS } from './texts.ts';
-import { type Comparison, isVoid, marksFor, type View } from './view.ts';
+import { type Comparison, isSettled, isVoid, marksFor, type View } from './view.ts';
 
 /** Metrics the page switches between. */
 export const SWITCHED = ['mean', 'median', 'p99'] as const;
@@ -101,10 +101,10 @@ function point(
 /** The strip of who is ahead, and p* with its interval. */
 function crossing(crossover: Crossover, x: Scale): Markup {
   const [base, top] = upward(PANEL);
-  const { verdict, crossover: at } = crossover;
+  const { crossover: at } = crossover;
   return svg`${strip(crossover, x, top - 5, 4)}${
     at === undefined
-      ? said(verdict)
+      ? said(crossover)
       : svg`
 <rect class="p-band" x="${round(x(at.low))}" y="${top}" width="${round(x(at.high) - x(at.low))}" height="${base - top}" data-low="${at.low}" data-high="${at.high}"/>
 <path class="p-line" d="M${round(x(at.value))} ${top - 5}V${base}"/>
@@ -112,9 +112,10 @@ function crossing(crossover: Crossover, x: Scale): Markup {
   }`;
 }
 
-function said(verdict: Crossover['verdict']): Markup {
-  const text: Part =
-    verdict === 'always' ? TEXTS.alwaysAhead : verdict === 'never' ? TEXTS.neverAhead : TEXTS.noInterval;
+function said(comparison: Crossover): Markup {
+  const { verdict } = comparison;
+  const whole = verdict === 'always' ? TEXTS.alwaysAhead : verdict === 'never' ? TEXTS.neverAhead : TEXTS.noInterval;
+  const text: Part = isSettled(comparison) ? whole : TEXTS.noInterval;
   const [left, right] = across(PANEL);
   const [base] = upward(PANEL);
   return svg`<text class="p-label middle" x="${(left + right) / 2}" y="${base - 6}">${text}</text>`;

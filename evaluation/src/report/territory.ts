@@ -2,6 +2,9 @@ import type { Crossover } from '../results.ts';
 import { html, type Markup, svg } from './markup.ts';
 import type { Scale } from './plot.ts';
 import { drawing, linear, round } from './plot.ts';
+import { isSettled } from './view.ts';
+
+type Divided = Pick<Crossover, 'verdict' | 'crossover'> & Partial<Pick<Crossover, 'verdicts'>>;
 
 /** Where a scheme is ahead over the shares 0..100 %. */
 export interface Stretch {
@@ -10,8 +13,10 @@ export interface Stretch {
   readonly side: 'ahead' | 'behind' | 'undecided';
 }
 
-/** The shares 0..100 % as a comparison divides them; undecided where there should be a crossing and resamples give none. */
-export function stretches({ verdict, crossover }: Pick<Crossover, 'verdict' | 'crossover'>): readonly Stretch[] {
+/** The shares 0..100 % as a comparison divides them; undecided where resamples do not agree. */
+export function stretches(comparison: Divided): readonly Stretch[] {
+  const { verdict, crossover } = comparison;
+  if (!isSettled(comparison)) return [{ from: 0, to: 100, side: 'undecided' }];
   if (verdict === 'always') return [{ from: 0, to: 100, side: 'ahead' }];
   if (verdict === 'never') return [{ from: 0, to: 100, side: 'behind' }];
   if (crossover === undefined) return [{ from: 0, to: 100, side: 'undecided' }];
@@ -28,12 +33,7 @@ export function inShare(percent: number): number {
 }
 
 /** Rectangles along a horizontal axis of shares. */
-export function strip(
-  comparison: Pick<Crossover, 'verdict' | 'crossover'>,
-  x: Scale,
-  y: number,
-  height: number,
-): Markup {
+export function strip(comparison: Divided, x: Scale, y: number, height: number): Markup {
   return svg`<g class="territory">${stretches(comparison).map(
     ({ from, to, side }) =>
       svg`<rect class="${side}" x="${round(x(from))}" y="${y}" width="${round(x(to) - x(from))}" height="${height}" data-from="${from}" data-to="${to}"/>`,

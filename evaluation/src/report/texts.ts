@@ -1,8 +1,8 @@
 import type { PredictedCrossover } from '../model.ts';
 import type { Crossover, Kind, Metric, Role, Temperature, Verdict } from '../results.ts';
-import { count, milliseconds, percent, signedPercent } from './format.ts';
+import { count, milliseconds, percent, short, signedPercent } from './format.ts';
 import type { Text } from './markup.ts';
-import type { Shared } from './view.ts';
+import { isSettled, type Shared } from './view.ts';
 
 /** Every word of the report in both languages; titles of schemes and simulations come with the evaluation. */
 export const TEXTS = {
@@ -247,8 +247,19 @@ const COMPARED: Readonly<Record<Metric, { readonly win: Text; readonly lose: Tex
 };
 
 /** The verdict of one comparison in a sentence that says where the scheme loses as plainly as where it wins. */
-export function sentence({ verdict, crossover, metric }: Crossover, scheme: Text, against: Text): Text {
+export function sentence(comparison: Crossover, scheme: Text, against: Text): Text {
+  const { verdict, crossover, metric } = comparison;
   const { win, lose } = COMPARED[metric];
+  if (verdict === 'always' && !isSettled(comparison))
+    return {
+      zh: `与${against.zh}相比，测得${scheme.zh}无论多少查询留在本区域都${win.zh}；但重抽样意见不一，尚无定论。`,
+      en: `Beside ${against.en}, ${scheme.en} was measured ${win.en} at every share of queries that stay in their region; resamples disagree, so it is not settled.`,
+    };
+  if (verdict === 'never' && !isSettled(comparison))
+    return {
+      zh: `与${against.zh}相比，测得${scheme.zh}无论多少查询留在本区域都不会${win.zh}；但重抽样意见不一，尚无定论。`,
+      en: `Beside ${against.en}, ${scheme.en} was measured ${win.en} at no share of queries that stay in their region; resamples disagree, so it is not settled.`,
+    };
   if (verdict === 'always')
     return {
       zh: `与${against.zh}相比，无论多少查询留在本区域，${scheme.zh}始终${win.zh}。`,
@@ -274,10 +285,11 @@ export function sentence({ verdict, crossover, metric }: Crossover, scheme: Text
 }
 
 /** The verdict alone, with its number where there is one. */
-export function brief({ verdict, crossover }: Crossover): Text {
+export function brief(comparison: Crossover): Text {
+  const { verdict, crossover } = comparison;
   const { zh, en } = VERDICTS[verdict];
   if (crossover === undefined) {
-    const doubt = verdict === 'above' || verdict === 'below';
+    const doubt = verdict === 'above' || verdict === 'below' || !isSettled(comparison);
     return { zh: doubt ? `${zh}，但重抽样意见不一` : zh, en: doubt ? `${en}, though resamples disagree` : en };
   }
   const at = `p* = ${percent(crossover.value)}`;
@@ -293,8 +305,8 @@ export function conditionsText(conditions: Omit<Shared, 'rttMs'> & { readonly rt
   const { zh, en } = TEMPERATURES[temperature];
   const distance = rttMs === undefined ? undefined : milliseconds(rttMs);
   return {
-    zh: `${regions} 个区域，${distance === undefined ? '' : `往返 ${distance}，`}出块等待 ${milliseconds(cutMs)}，${zh}，每秒 ${count(perSecond)} 次查询、${count(writesPerSecond)} 次发布，链上 ${count(records)} 条记录`,
-    en: `${regions} regions, ${distance === undefined ? '' : `round trip ${distance}, `}cut ${milliseconds(cutMs)}, ${en}, ${count(perSecond)} queries and ${count(writesPerSecond)} uploads a second, ${count(records)} records on chain`,
+    zh: `${regions} 个区域，${distance === undefined ? '' : `往返 ${distance}，`}出块等待 ${milliseconds(cutMs)}，${zh}，每秒 ${short(perSecond)} 次查询、${short(writesPerSecond)} 次发布，链上 ${count(records)} 条记录`,
+    en: `${regions} regions, ${distance === undefined ? '' : `round trip ${distance}, `}cut ${milliseconds(cutMs)}, ${en}, ${short(perSecond)} queries and ${short(writesPerSecond)} uploads a second, ${count(records)} records on chain`,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Cell, Conditions, Crossover, Evaluation, Kind, Mark, Metric, Role } from '../results.ts';
+import { AGREEMENT } from '../statistics/crossover.ts';
 import type { Text } from './markup.ts';
 
 /** What cells share that differ only in scheme and in the share of queries that stay in their region. */
@@ -107,6 +108,11 @@ export class View {
   #hasPrimaryPair({ key }: Group): boolean {
     return this.evaluation.crossovers.some((each) => this.isPrimaryPair(each) && keyOf(each.conditions) === key);
   }
+}
+
+/** Whether enough resamples came to the verdict; a prediction has none. */
+export function isSettled({ verdict, verdicts }: Pick<Crossover, 'verdict'> & Partial<Crossover>): boolean {
+  return verdicts === undefined || verdicts[verdict] >= AGREEMENT;
 }
 
 export function isVoid({ marks }: Pick<Cell, 'marks'>): boolean {

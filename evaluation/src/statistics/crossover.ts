@@ -6,8 +6,8 @@ import type { Observations } from './observations.ts';
 import { Resamples } from './resamples.ts';
 import { tails } from './tails.ts';
 
-/** Least share of the resamples that must agree before there is an interval. */
-const AGREEMENT = 0.95;
+/** Least share of the resamples that must agree before a verdict is settled and p* has an interval. */
+export const AGREEMENT = 0.95;
 
 /** Which bound of the lead p* is. */
 const CROSSING = { always: undefined, above: 'from', never: undefined, below: 'until' } as const;
