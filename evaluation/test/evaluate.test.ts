@@ -70,8 +70,7 @@ describe('An evaluation', () => {
     for (const { askedMs, beforeMs } of calibrations) expect(beforeMs).toBeGreaterThanOrEqual(askedMs);
     for (const each of crossovers) {
       expect(each).toMatchObject({ scheme: 'federation', against: 'no-chain' });
-      // To agree takes longer than not to, however few queries leave their region.
-      if (each.metric === 'mean') expect(each).toMatchObject({ verdict: 'never', verdicts: { never: 1 } });
+      expect(each.verdicts[each.verdict]).toBe(Math.max(...Object.values(each.verdicts)));
       expect(Object.values(each.verdicts).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
     }
     const report = await readFile(join(folder, 'report.html'), 'utf8');
