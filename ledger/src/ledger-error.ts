@@ -60,8 +60,8 @@ const TRANSPORT: Readonly<Partial<Record<number, LedgerErrorCode>>> = {
   [GrpcStatus.UNAUTHENTICATED]: 'FORBIDDEN',
   [GrpcStatus.UNAVAILABLE]: 'UNAVAILABLE',
 };
-/** A peer without its contract server answers `ABORTED`. */
-const NO_CONTRACT_SERVER = /could not launch chaincode|chaincode stream terminated/;
+/** A peer without its contract server answers `ABORTED`; one that sees too few others just then, `FAILED_PRECONDITION`. */
+const OUT_OF_REACH = /could not launch chaincode|chaincode stream terminated|no combination of peers can be derived/;
 const REFUSAL = /chaincode response \d{3}, (?:([A-Z][A-Z0-9_]*): )?(.*)/s;
 
 /** What an error of the gateway client means. Errors that are none of its own are returned as they are. */
@@ -87,7 +87,7 @@ export function ledgerError(error: unknown): unknown {
   const says = (what: RegExp) => messages.some((message) => what.test(message));
   const code = says(/ProposalResponsePayloads do not match/)
     ? 'ENDORSEMENT_MISMATCH'
-    : says(NO_CONTRACT_SERVER)
+    : says(OUT_OF_REACH)
       ? 'UNAVAILABLE'
       : (TRANSPORT[error.code] ?? 'REJECTED');
   return new LedgerError(code, messages.join('; '), { stage, ...life }, { cause: error });

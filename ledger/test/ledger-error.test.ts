@@ -104,6 +104,12 @@ describe('an error of the gateway', () => {
     expect(told(error)).toMatchObject({ code: 'UNAVAILABLE', stage: 'endorse', remedy: 'later' });
   });
 
+  it('is of somebody out of reach when a peer sees too few others to endorse', () => {
+    const message = 'no combination of peers can be derived which satisfy the endorsement policy';
+    const error = new EndorseError(properties(status.FAILED_PRECONDITION, message));
+    expect(told(error)).toMatchObject({ code: 'UNAVAILABLE', stage: 'endorse', remedy: 'later' });
+  });
+
   it.each([
     [status.PERMISSION_DENIED, 'FORBIDDEN'],
     [status.UNAUTHENTICATED, 'FORBIDDEN'],
