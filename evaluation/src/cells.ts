@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { LIMIT_MS } from './measure.ts';
 import type { PlannedCell } from './plan.ts';
-import type { Part, RunRecord } from './record.ts';
+import { type RunRecord, sum } from './record.ts';
 import type { Cell, Kind, Mark, Sample } from './results.ts';
 import {
   fewSamples,
@@ -132,8 +132,4 @@ function ofKind(samples: readonly Sample[], wanted: Kind): Sample[] {
 /** Nothing measured is none of it. */
 function ratio(amount: number, of: number): number {
   return of === 0 ? 0 : amount / of;
-}
-
-function sum(parts: readonly Part[], of: Exclude<keyof Part, 'kinds'>): number {
-  return parts.reduce((total, part) => total + part[of], 0);
 }

@@ -1,7 +1,7 @@
 import { EvaluationError } from './errors.ts';
 import { type Clock, ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
 import type { PlannedCell } from './plan.ts';
-import type { Part, RunRecord } from './record.ts';
+import { type Part, type RunRecord, sum } from './record.ts';
 import type { Mark, Sample } from './results.ts';
 import { type Deployment, openScheme, placesOf, type Question } from './schemes/index.ts';
 import { type Mix, publications, randomOf, type Scheduled, schedule, sizesOf } from './workload.ts';
@@ -178,8 +178,4 @@ function bound(parts: readonly Part[]): Mark[] {
       detail: `${percent} % of the run's processor; the budget is ${100 * CPU_BUDGET} %`,
     },
   ];
-}
-
-function sum(parts: readonly Part[], of: 'cpuMs' | 'wallMs'): number {
-  return parts.reduce((total, part) => total + part[of], 0);
 }

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { EvaluationError } from './errors.ts';
 import type { EngineName, Temperature } from './results.ts';
-import { SCHEMES } from './schemes/index.ts';
+import { MOST_REGIONS, SCHEMES } from './schemes/index.ts';
 import { isMix, MIXES, type Mix } from './workload.ts';
 
 /** What an evaluation is asked to measure. */
@@ -95,8 +95,6 @@ const FULL = {
   writesPerSecond: [0, 1, 5],
   records: [32, 1000],
 } as const;
-/** Of which a run can be built. */
-const MOST_REGIONS = 8;
 
 /**
  * The options on a command line; `undefined` when help is wanted.

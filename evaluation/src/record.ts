@@ -29,6 +29,11 @@ export interface Part {
   readonly chainBytes: number;
 }
 
+/** Over all of a run's parts, or of many runs'. */
+export function sum(parts: readonly Part[], of: Exclude<keyof Part, 'kinds'>): number {
+  return parts.reduce((total, part) => total + part[of], 0);
+}
+
 const FORMAT = 'yilian-evaluation-run/v1';
 
 /** Where a run is kept below an evaluation's folder. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Calibration, Mark } from '../results.ts';
+import { quantile } from '../statistics/index.ts';
 import type { Network } from './network.ts';
 
 /** One pair of places as it was measured. */
@@ -155,9 +156,7 @@ class Line implements AsyncDisposable {
   async medianPing(count: number): Promise<number> {
     const took: number[] = [];
     for (let ping = 0; ping < count; ping++) took.push(await this.send(ANSWER_BYTES));
-    took.sort((a, b) => a - b);
-    const middle = (took.length - 1) / 2;
-    return ((took[Math.floor(middle)] as number) + (took[Math.ceil(middle)] as number)) / 2;
+    return quantile(took, 0.5);
   }
 
   /** Milliseconds until the answer to a message of this size is there. */

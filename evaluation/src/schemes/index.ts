@@ -1,5 +1,5 @@
 export type { Deployment, DeploymentOptions } from './deployment.ts';
-export { openScheme, SCHEMES, schemeOf } from './open.ts';
+export { MOST_REGIONS, openScheme, SCHEMES, schemeOf } from './open.ts';
 export type { Phases } from './query.ts';
 export type { Question } from './roster.ts';
 export { placesOf } from './topology.ts';

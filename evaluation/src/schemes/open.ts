@@ -7,6 +7,8 @@ import { organisationsOf, placesOf } from './topology.ts';
 
 const FLOOR = 'no-chain';
 
+/** Of which a run can be built. */
+export const MOST_REGIONS = 8;
 /** Every scheme there is, in the order of a report. */
 export const SCHEMES: readonly string[] = [...Object.keys(CHAIN_SCHEMES), FLOOR];
 
@@ -25,8 +27,8 @@ export function schemeOf(id: string, regions: number): Scheme {
  */
 export async function openScheme(id: string, options: DeploymentOptions): Promise<Deployment> {
   const { regions, rttMs } = options;
-  if (!Number.isInteger(regions) || regions < 2 || regions > 8)
-    throw new EvaluationError('IMPOSSIBLE', `2 to 8 regions can be built here, not ${regions}`);
+  if (!Number.isInteger(regions) || regions < 2 || regions > MOST_REGIONS)
+    throw new EvaluationError('IMPOSSIBLE', `2 to ${MOST_REGIONS} regions can be built here, not ${regions}`);
   const scheme = schemeOf(id, regions);
   if (id === FLOOR) return NoChainDeployment.open(scheme, options);
   const { topology, levers } = known(id);

@@ -1,5 +1,6 @@
 import { Random } from '@yilian/testbed/random';
 import type { Simulation } from '../results.ts';
+import { quantile } from '../statistics/index.ts';
 import { arrivals } from './arrivals.ts';
 import type { Costs } from './costs.ts';
 import { EventQueue } from './event-queue.ts';
@@ -118,7 +119,7 @@ export function simulate(scenario: Scenario, costs: Costs, seed: number): Simula
       geography.regions.map(({ name }, place) => [name, intraByRegion[place] as number]),
     ),
     meanMs: mean(all),
-    p99Ms: nearestRank(all, 0.99),
+    p99Ms: quantile(all, 0.99),
     ...machines,
     diskPerYearBytes: disk.all,
     diskPerPeerBytes: disk.perPeer,
@@ -128,10 +129,6 @@ export function simulate(scenario: Scenario, costs: Costs, seed: number): Simula
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function nearestRank(values: readonly number[], share: number): number {
-  return values.toSorted((one, other) => one - other)[Math.max(0, Math.ceil(share * values.length) - 1)] ?? Number.NaN;
 }
 
 /** The first region is the capital and has the leader; the largest others follow, as many as make an odd number. */

@@ -5,13 +5,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Distance } from '../../src/network/link.ts';
 import { Network } from '../../src/network/network.ts';
-import { seeded } from './seeded.ts';
 import { dial, Target, take } from './sockets.ts';
+import { uniform } from './uniform.ts';
 
 const FAR: Distance = { rttMs: 20, jitter: 0, mbit: 1000, loss: 0 };
 
 const open = (change: Partial<Distance> = {}, seed = 1) =>
-  Network.open({ places: ['north', 'south'], distances: { ...FAR, ...change }, random: seeded(seed) });
+  Network.open({ places: ['north', 'south'], distances: { ...FAR, ...change }, random: uniform(seed) });
 const echo = () => Target.open((socket) => socket.pipe(socket));
 
 describe('between two places', () => {

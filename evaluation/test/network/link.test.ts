@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Distance, Link, windowBytes } from '../../src/network/link.ts';
-import { seeded } from './seeded.ts';
+import { uniform } from './uniform.ts';
 
 const FAR: Distance = { rttMs: 30, jitter: 0, mbit: 8, loss: 0 };
 const never = () => 0.999_999;
@@ -30,7 +30,7 @@ describe('a link', () => {
   });
 
   it('counts what is put on the line', () => {
-    const link = new Link({ ...FAR, loss: 0.5 }, seeded(1));
+    const link = new Link({ ...FAR, loss: 0.5 }, uniform(1));
     const [first, second] = [link.stream(), link.stream()];
     first(10_000, 0);
     second(7, 0);
@@ -50,14 +50,14 @@ describe('a link', () => {
   });
 
   it('loses as many segments as asked', () => {
-    const link = new Link({ ...FAR, mbit: 1e6, loss: 0.05 }, seeded(7));
+    const link = new Link({ ...FAR, mbit: 1e6, loss: 0.05 }, uniform(7));
     const late = Array.from({ length: 20_000 }, () => link.stream()(100, 0)).filter((due) => due > 100).length;
     expect(late / 20_000).toBeGreaterThan(0.045);
     expect(late / 20_000).toBeLessThan(0.055);
   });
 
   it('spreads the delay as asked, and no further than three deviations', () => {
-    const link = new Link({ ...FAR, jitter: 0.1 }, seeded(3));
+    const link = new Link({ ...FAR, jitter: 0.1 }, uniform(3));
     const delays = Array.from({ length: 20_000 }, () => link.stream()(0, 0));
     const mean = delays.reduce((sum, delay) => sum + delay, 0) / delays.length;
     const deviation = Math.sqrt(delays.reduce((sum, delay) => sum + (delay - mean) ** 2, 0) / delays.length);
@@ -72,7 +72,7 @@ describe('a link', () => {
     const sends = fc.array(fc.record({ size: fc.nat(100_000), pause: fc.double({ min: 0, max: 50, noNaN: true }) }));
     fc.assert(
       fc.property(sends, fc.nat(), (pieces, seed) => {
-        const send = new Link({ rttMs: 40, jitter: 0.3, mbit: 100, loss: 0.1 }, seeded(seed)).stream();
+        const send = new Link({ rttMs: 40, jitter: 0.3, mbit: 100, loss: 0.1 }, uniform(seed)).stream();
         let [now, last] = [0, 0];
         for (const { size, pause } of pieces) {
           now += pause;

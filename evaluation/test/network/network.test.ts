@@ -5,11 +5,11 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { Network, readDistances } from '../../src/network/network.ts';
 import { probeNetwork } from '../../src/network/probe.ts';
-import { seeded } from './seeded.ts';
+import { uniform } from './uniform.ts';
 
 const FAR = { rttMs: 20, jitter: 0, mbit: 1000, loss: 0 };
 const open = (distances: unknown = FAR, places = ['north', 'south', 'west']) =>
-  Network.open({ places, distances: readDistances(distances), random: seeded(1) });
+  Network.open({ places, distances: readDistances(distances), random: uniform(1) });
 
 async function serve(answer: (request: IncomingMessage) => Promise<string>) {
   const server = createServer((request, response) => {
