@@ -28,14 +28,11 @@ export function evaluationOf(
   const primary = primaryOf(options);
   const recordsOf = Map.groupBy(records, ({ cell }) => cell);
   const measured = cells.map((cell) => summarised(cell, recordsOf.get(cell.id) ?? [], seed));
-  const processor = processorOf(records, measured, primary);
-  const terms = termsOf(
-    measured.map(({ cell }) => cell),
-    primary,
-    processor,
-  );
+  const summaries = measured.map(({ cell }) => cell);
+  const processor = processorOf(records, summaries, primary);
+  const terms = termsOf(summaries, primary, processor);
   const apart = measured.filter(({ cell }) => cell.conditions.apart);
-  const told = measured.map(({ cell }) => withModel(cell, terms, apart));
+  const told = summaries.map((cell) => withModel(cell, terms, apart));
   const calibrated = calibrate(calibrationOf(told, primary, processor));
   const durationMs = SIMULATED_MS[options.profile];
   const scenarios = SIMULATED.flatMap((scheme) => [
@@ -58,21 +55,21 @@ export function evaluationOf(
   };
 }
 
-/** Of the federation under the primary conditions; its ablations do the same work in another order, and tell the rest apart as well. */
+/** Of the federation where costs come from; its ablations do the same work in another order, and tell the rest apart as well. */
 function processorOf(
   records: readonly RunRecord[],
-  measured: readonly MeasuredCell[],
-  { scheme, regions, rttMs }: Primary,
+  cells: readonly Cell[],
+  primary: Primary,
 ): ProcessorTime | undefined {
+  const own = calibrationCell(cells, primary);
+  if (own === undefined) return undefined;
   const there = new Set(
-    measured.flatMap(({ cell: { id, conditions } }) =>
-      conditions.apart && conditions.regions === regions && conditions.rttMs === rttMs ? [id] : [],
-    ),
+    cells.filter((cell) => cell.conditions.apart && groupOf(cell) === groupOf(own)).map(({ id }) => id),
   );
   const alike = records.filter(
     ({ cell, scheme: { role } }) => there.has(cell) && (role === 'ours' || role === 'ablation'),
   );
-  return processorTimeOf(alike, scheme);
+  return processorTimeOf(alike, primary.scheme);
 }
 
 /** What the simulator's costs come from, where it was measured. */

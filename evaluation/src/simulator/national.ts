@@ -64,7 +64,11 @@ export class National implements Topology {
     const { peers, capital, proxiesAt } = this.#options;
     const desk = peers === 'everywhere' ? asking : capital;
     const keys = peers === 'everywhere' && proxiesAt === 'home' ? home : desk;
-    const whole = quorum(home === desk ? 2 : 3, () => links.send(desk, asking, sizeBytes + costs.answerBytes, opened));
+    const away = desk !== asking;
+    const whole = quorum(home === desk ? 2 : 3, () => {
+      if (away) links.send(desk, asking, sizeBytes + costs.answerBytes, opened);
+      else opened();
+    });
     const shares = (this.#proxies.get(keys) as Proxies).shares(() => links.send(keys, desk, costs.answerBytes, whole));
     const decide = (): void =>
       this.#call(desk, costs.decisionBytes, {
@@ -75,9 +79,11 @@ export class National implements Topology {
           if (home !== desk) links.fetch(desk, home, costs.envelopeBytes, sizeBytes, whole);
         },
         // Whoever asks hears of the commit, and only then asks for the answer.
-        committed: () => events.after(2 * links.oneWayMs(desk, asking), whole),
+        committed: () => events.after(away ? 2 * links.oneWayMs(desk, asking) : 0, whole),
       });
-    links.send(asking, desk, costs.envelopeBytes, () => this.#relays.get(desk)?.question(decide));
+    const ask = (): void => this.#relays.get(desk)?.question(decide);
+    if (away) links.send(asking, desk, costs.envelopeBytes, ask);
+    else ask();
   }
 
   publish(home: number): void {
