@@ -209,6 +209,6 @@ export interface Evaluation {
   readonly calibrations: readonly Calibration[];
   readonly simulations: readonly Simulation[];
   readonly validations: readonly Validation[];
-  /** Terms of the analytic model as measured, milliseconds. */
+  /** Terms of the analytic model as measured; milliseconds where the name ends so, else shares and counts. */
   readonly terms: Readonly<Record<string, number>>;
 }
