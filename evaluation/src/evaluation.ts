@@ -2,17 +2,19 @@ import type { MeasuredCell } from './cells.ts';
 import { counts, summarised } from './cells.ts';
 import { isModelled, predict, predictedCrossover, type Terms } from './model.ts';
 import type { Options } from './options.ts';
-import { type PlannedCell, primaryOf } from './plan.ts';
+import { type PlannedCell, type Primary, primaryOf } from './plan.ts';
+import { type ProcessorTime, processorTimeOf } from './processor.ts';
 import type { RunRecord } from './record.ts';
 import type { Calibration, Cell, Crossover, Environment, Evaluation, Metric, Scheme } from './results.ts';
-import { calibrate, overCities, overProvinces, simulate, validate } from './simulator/index.ts';
+import { calibrate, type Measured, overCities, overProvinces, simulate, validate } from './simulator/index.ts';
 import { crossover, deviationPercent } from './statistics/index.ts';
-import { at, predictedMs, termsOf } from './terms.ts';
+import { at, calibrationCell, coldShareOf, predictedMs, termsOf } from './terms.ts';
 import { randomOf } from './workload.ts';
 
 const METRICS: readonly Metric[] = ['mean', 'median', 'p99', 'throughput'];
 const SIMULATED = ['federation', 'national', 'national-thin'] as const;
-const SIMULATED_MS = { quick: 2_000, full: 30_000 } as const;
+/** Whole turns of the checkpoints, which come every five seconds. */
+const SIMULATED_MS = { quick: 5_000, full: 30_000 } as const;
 const CITIES = 300;
 
 /** Everything that follows from what was measured. */
@@ -26,13 +28,12 @@ export function evaluationOf(
   const primary = primaryOf(options);
   const recordsOf = Map.groupBy(records, ({ cell }) => cell);
   const measured = cells.map((cell) => summarised(cell, recordsOf.get(cell.id) ?? [], seed));
-  const terms = termsOf(
-    measured.map(({ cell }) => cell),
-    primary,
-  );
+  const summaries = measured.map(({ cell }) => cell);
+  const processor = processorOf(records, summaries, primary);
+  const terms = termsOf(summaries, primary, processor);
   const apart = measured.filter(({ cell }) => cell.conditions.apart);
-  const told = measured.map(({ cell }) => withModel(cell, terms, apart));
-  const { costs } = calibrate(told);
+  const told = summaries.map((cell) => withModel(cell, terms, apart));
+  const calibrated = calibrate(calibrationOf(told, primary, processor));
   const durationMs = SIMULATED_MS[options.profile];
   const scenarios = SIMULATED.flatMap((scheme) => [
     overProvinces({ scheme, durationMs }),
@@ -47,11 +48,39 @@ export function evaluationOf(
     crossovers: crossoversOf(apart, terms, seed, records),
     calibrations: calibrationsOf(records),
     simulations: scenarios.map((scenario) =>
-      simulate(scenario, costs, randomOf(seed, scenario.title).integer(0, 2 ** 31)),
+      simulate(scenario, calibrated.costs, randomOf(seed, scenario.title).integer(0, 2 ** 31)),
     ),
-    validations: validate(costs, told),
+    validations: validate(calibrated, told),
     terms: { ...terms },
   };
+}
+
+/** Of the federation where costs come from; its ablations do the same work in another order, and tell the rest apart as well. */
+function processorOf(
+  records: readonly RunRecord[],
+  cells: readonly Cell[],
+  primary: Primary,
+): ProcessorTime | undefined {
+  const own = calibrationCell(cells, primary);
+  if (own === undefined) return undefined;
+  const there = new Set(
+    cells.filter((cell) => cell.conditions.apart && groupOf(cell) === groupOf(own)).map(({ id }) => id),
+  );
+  const alike = records.filter(
+    ({ cell, scheme: { role } }) => there.has(cell) && (role === 'ours' || role === 'ablation'),
+  );
+  return processorTimeOf(alike, primary.scheme);
+}
+
+/** What the simulator's costs come from, where it was measured. */
+function calibrationOf(
+  cells: readonly Cell[],
+  primary: Primary,
+  processor: ProcessorTime | undefined,
+): Measured | undefined {
+  const cell = calibrationCell(cells, primary);
+  if (cell === undefined || processor === undefined || !counts(cell)) return undefined;
+  return { cell, processor, coldShare: coldShareOf(cells, primary) };
 }
 
 function withModel(cell: Cell, terms: Terms, apart: readonly MeasuredCell[]): Cell {

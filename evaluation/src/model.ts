@@ -1,8 +1,8 @@
 import type { Verdict } from './results.ts';
 
 /**
- * The analytic model: what a query should take on each topology, from a handful of terms. Means only, no load: every
- * leg is waited for alone, at its usual length. It needs nothing but itself, so that the report's what-if panel is the
+ * The analytic model: what a query should take on each topology, from a handful of terms. Means only: every leg is waited
+ * for alone, at its usual length, and load counts only where a scheme has every region work on every question. It needs nothing but itself, so that the report's what-if panel is the
  * same code in a browser.
  *
  * A round trip d is counted wherever the protocol waits for another place. Legs that run side by side take as long as
@@ -28,6 +28,20 @@ export interface Terms {
   readonly awayShare: number;
   /** Look-ups in the index for an intra query: 1 if every query is looked up, 0 if a region knows its own patients. */
   readonly intraLookups: number;
+  /**
+   * Of the fetches from a hospital or vault of another region, those that open a connection first, 0..1: a round trip more. Servers
+   * close connections that nobody uses; relays keep theirs.
+   */
+  readonly coldShare: number;
+  /**
+   * Round trips from a national chain's commit to the shares of the patient's own proxies: ½, as they see the commit when the asking region
+   * does; 0 if proxies of every region could make them.
+   */
+  readonly shareTrips: number;
+  /** Processor time that a further region's part in a query takes. */
+  readonly workMs: number;
+  /** Queries a second at the processor that all regions share; 0 where each has its own. */
+  readonly perSecond: number;
 }
 
 /** Assumed before anything was measured, milliseconds. */
@@ -42,10 +56,14 @@ export const ASSUMED: Terms = {
   relayMs: 12,
   awayShare: 1,
   intraLookups: 0,
+  coldShare: 0,
+  shareTrips: 0,
+  workMs: 0,
+  perSecond: 0,
 };
 
 interface Phase {
-  readonly name: 'lookup' | 'relay' | 'travel' | 'commit' | 'fetch' | 'reencrypt';
+  readonly name: 'lookup' | 'relay' | 'travel' | 'commit' | 'queue' | 'fetch' | 'reencrypt';
   readonly ms: number;
 }
 
@@ -72,17 +90,29 @@ const spreadLegs = ({ regions }: Terms) => 1 - 1 / regions + 1;
 /** Way to the index in the capital and back, on average. */
 const toCapital = ({ awayShare, rttMs }: Terms) => awayShare * rttMs;
 
+/** What is left, on average, of fetching a sealed body from another region when something else has taken so long meanwhile. */
+function fetchLeft({ rttMs, payloadMs, coldShare }: Terms, meanwhileMs: number): number {
+  const left = (trips: number) => Math.max(0, trips * rttMs + payloadMs - meanwhileMs);
+  return (1 - coldShare) * left(1) + coldShare * left(2);
+}
+
 /**
  * One chain for the nation, whatever a commit of it takes. The receipt is committed before the release, as everywhere;
- * the sealed body, which stays with its holder, is fetched meanwhile.
+ * the sealed body, which stays with its holder, is fetched meanwhile, and shares may come from where the patient is.
  */
-function national(terms: Terms, lookup: number, committed: number): ReturnType<Formula> {
-  const { rttMs, payloadMs, reencryptMs: reencrypt } = terms;
-  const fetch = Math.max(0, rttMs + payloadMs - committed);
+function national(terms: Terms, lookup: number, committed: number, sharesMs: number): ReturnType<Formula> {
+  const { reencryptMs: reencrypt } = terms;
+  const fetch = Math.max(sharesMs, fetchLeft(terms, committed));
   return {
     intra: { lookup, commit: committed, reencrypt },
     cross: { lookup, commit: committed, fetch, reencrypt },
   };
+}
+
+/** A national chain with a peer in every region, whose commit takes so many round trips. */
+function spread(terms: Terms, legs: number): ReturnType<Formula> {
+  const { rttMs, readMs, shareTrips } = terms;
+  return national(terms, readMs, commit(terms) + legs * rttMs, shareTrips * rttMs);
 }
 
 /** The federation, with so much more to reach its index. */
@@ -99,32 +129,42 @@ function federation(terms: Terms, indexMs: number): ReturnType<Formula> {
 /** Each scheme's formula. Their names are the ids of the schemes that are measured. */
 const FORMULAS = {
   /** The holder decides alone: nothing is committed, nothing is relayed. */
-  'no-chain': ({ rttMs, readMs, payloadMs, reencryptMs }) => ({
+  'no-chain': ({ rttMs, readMs, payloadMs, reencryptMs, coldShare }) => ({
     intra: { lookup: readMs, reencrypt: reencryptMs },
-    cross: { lookup: readMs, travel: rttMs, fetch: payloadMs, reencrypt: reencryptMs },
+    cross: { lookup: readMs, travel: (1 + coldShare) * rttMs, fetch: payloadMs, reencrypt: reencryptMs },
   }),
   /** A peer in every region, whose own endorsement suffices: C + k·d with k = (1 − 1/R) + 1. */
-  national: (terms) => national(terms, terms.readMs, commit(terms) + spreadLegs(terms) * terms.rttMs),
+  national: (terms) => spread(terms, spreadLegs(terms)),
   /** The same, with another region's endorsement: k is one more. */
-  'national-remote': (terms) => national(terms, terms.readMs, commit(terms) + (spreadLegs(terms) + 1) * terms.rttMs),
-  /** All peers and orderers in the capital: a round trip to read, one to endorse, one to submit and hear of the commit. */
-  'national-thin': (terms) => national(terms, terms.readMs + toCapital(terms), commit(terms) + 2 * toCapital(terms)),
+  'national-remote': (terms) => spread(terms, spreadLegs(terms) + 1),
+  /** All but doctors and vaults in the capital: a round trip to ask and hear of the commit, one for the answer. */
+  'national-thin': (terms) => national(terms, terms.readMs + toCapital(terms), commit(terms) + toCapital(terms), 0),
   /** Both regions' commits side by side, the index in every region: X = O + read + d + C + re-encryption. */
   federation: (terms) => federation(terms, 0),
-  /** All other regions are asked at once and the right one answers: as fast, for R − 1 times the questions. */
-  broadcast: (terms) => federation(terms, 0),
+  /**
+   * All other regions are asked at once and the right one answers: as fast where each has a processor of its own. Where they share one, the
+   * right one waits for the others’ turns, and each query for what is left of the one before, at a light load ρ/2 of its work.
+   */
+  broadcast: (terms) => {
+    const { regions, workMs, perSecond } = terms;
+    const { intra, cross } = federation(terms, 0);
+    const allMs = regions * workMs;
+    const queue = perSecond === 0 ? 0 : (((perSecond / 1000) * allMs) / 2) * allMs;
+    const turns = perSecond === 0 ? 0 : Math.max(0, regions - 2) * workMs;
+    return { intra: { ...intra, queue }, cross: { ...cross, queue: queue + turns } };
+  },
   /** A registry in the capital instead of the main chain. */
   'central-index': (terms) => federation(terms, toCapital(terms)),
   /**
    * One network with a channel a region; the requester uses the home channel from where they are. To endorse is one round
-   * trip; the status is asked for with the submission, so the commit costs another one.
+   * trip; the status is asked for with the submission, so the commit costs another one. Body and shares are asked for
+   * once the far orderer has the decision, and so only while it waits for more transactions.
    */
   'multi-channel': (terms) => {
-    const { rttMs, readMs, payloadMs, reencryptMs: reencrypt } = terms;
-    const committed = rttMs + rttMs + commit(terms);
+    const { rttMs, readMs, cutMs, reencryptMs: reencrypt } = terms;
     return {
       intra: { lookup: readMs, commit: commit(terms), reencrypt },
-      cross: { lookup: readMs, commit: committed, fetch: Math.max(0, rttMs + payloadMs - committed), reencrypt },
+      cross: { lookup: readMs, commit: 2 * rttMs + commit(terms), fetch: fetchLeft(terms, cutMs), reencrypt },
     };
   },
   /**
@@ -132,7 +172,7 @@ const FORMULAS = {
    * then fetch: three commits and 3 + (1 − 1/R) + 1 round trips.
    */
   'federation-naive': (terms) => {
-    const { rttMs, readMs, payloadMs, reencryptMs: reencrypt, relayMs: relay } = terms;
+    const { rttMs, readMs, reencryptMs: reencrypt, relayMs: relay } = terms;
     return {
       intra: federation(terms, toCapital(terms)).intra,
       cross: {
@@ -140,7 +180,7 @@ const FORMULAS = {
         relay,
         travel: rttMs,
         commit: 3 * commit(terms) + spreadLegs(terms) * rttMs,
-        fetch: rttMs + payloadMs,
+        fetch: fetchLeft(terms, 0),
         reencrypt,
       },
     };

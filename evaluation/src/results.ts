@@ -89,7 +89,7 @@ export interface Cell {
   readonly latency: Readonly<
     Partial<Record<Kind | 'all', Readonly<Record<'mean' | 'median' | 'p90' | 'p99', Interval>>>>
   >;
-  /** Medians, milliseconds. */
+  /** Means, milliseconds: with how late a question was asked they add up to the mean latency. */
   readonly phases: Readonly<Partial<Record<Kind, Readonly<Record<string, number>>>>>;
   /** Latencies at the percentiles 0, 1, … 100. */
   readonly percentiles: Readonly<Partial<Record<Kind, readonly number[]>>>;
@@ -184,10 +184,13 @@ export interface Simulation {
 /** A measured cell beside what the simulator makes of its costs. */
 export interface Validation {
   readonly cell: string;
+  readonly kind: Kind | 'all';
   readonly measuredMs: number;
   readonly simulatedMs: number;
   /** (simulated − measured) / measured, percent. */
   readonly errorPercent: number;
+  /** Costs come from this cell, so that it is no evidence for them. */
+  readonly calibrated: boolean;
 }
 
 export interface Evaluation {
@@ -206,6 +209,6 @@ export interface Evaluation {
   readonly calibrations: readonly Calibration[];
   readonly simulations: readonly Simulation[];
   readonly validations: readonly Validation[];
-  /** Terms of the analytic model as measured, milliseconds. */
+  /** Terms of the analytic model as measured; milliseconds where the name ends so, else shares and counts. */
   readonly terms: Readonly<Record<string, number>>;
 }

@@ -1,6 +1,6 @@
 import { Script } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { bytes, milliseconds, percent } from '../src/report/format.ts';
+import { bytes, milliseconds, percent, short, signedPercent } from '../src/report/format.ts';
 import { html, Markup, type Text } from '../src/report/markup.ts';
 import { linear, logarithmicTicks, outline, path, ticks } from '../src/report/plot.ts';
 import { renderReport } from '../src/report/report.ts';
@@ -173,6 +173,19 @@ describe('a report', () => {
       'No sound cell',
     ])
       expect([text, empty.includes(text), full.includes(text)]).toEqual([text, true, false]);
+  });
+
+  test('gives each of the model’s terms in its unit', () => {
+    expect(report).toContain(`<span>relayMs</span> ${milliseconds(14.5)}<`);
+    expect(report).toContain(`<span>coldShare</span> ${short(0.625)}<`);
+  });
+
+  test('shows the simulator’s errors where no cost comes from the cell, and says where one does', () => {
+    const row = (cell: string) => report.match(new RegExp(`<tr><td[^>]*><code>${cell}</code>.*?</tr>`))?.[0] ?? '';
+    expect(report).toContain(`largest error, of cells that no cost comes from: ${signedPercent(-10.2)}`);
+    expect(row('national/30/100')).toContain(signedPercent(-10.2));
+    expect(row('federation/30/100')).toContain('costs come from it');
+    expect(row('federation/30/100')).not.toContain(signedPercent(30));
   });
 
   test('says so when the pair named beforehand was not compared', () => {

@@ -19,12 +19,17 @@ export function environmentTable({ evaluation: { environment, terms } }: View): 
     entry(TEXTS.ended, endedAt),
     entry(TEXTS.machine, list(machine)),
     entry(TEXTS.versions, list(versions)),
-    entry(TEXTS.terms, list(Object.fromEntries(Object.entries(terms).map(([name, ms]) => [name, milliseconds(ms)])))),
+    entry(TEXTS.terms, list(Object.fromEntries(Object.entries(terms).map((term) => [term[0], inItsUnit(...term)])))),
   ]}</dl>`;
 }
 
 function entry(name: Text, value: Part): Markup {
   return html`<div class="fact"><dt>${name}<dd>${value}</div>`;
+}
+
+/** Names of terms say their units. */
+function inItsUnit(name: string, value: number): string {
+  return name.endsWith('Ms') ? milliseconds(value) : short(value);
 }
 
 function list(values: Readonly<Record<string, string | number>>): Markup {

@@ -4,7 +4,7 @@ import { bytes, count, milliseconds, percent, short, signedPercent } from './for
 import { html, type Markup, svg } from './markup.ts';
 import { across, axis, PANEL, path, plot, round, upward } from './plot.ts';
 import { longTable, numbers, table, words } from './table.ts';
-import { simulatedFor, TEXTS, worst } from './texts.ts';
+import { KINDS, simulatedFor, TEXTS, worst } from './texts.ts';
 import type { View } from './view.ts';
 
 /** Simulations beyond the machine: drawing and table; empty when there was none. */
@@ -79,19 +79,29 @@ ${own.map((run) => svg`<circle class="dot whole" cx="${round(x.scale(run.intraPe
 )}</figure>`;
 }
 
-/** What the simulator makes of cells that were measured, the largest error first. */
+/** What the simulator makes of cells that were measured, the largest error first; one that costs come from has none to show. */
 export function validationTable(view: View): Markup {
-  const rows = view.evaluation.validations.toSorted((a, b) => Math.abs(b.errorPercent) - Math.abs(a.errorPercent));
+  const rows = view.evaluation.validations.toSorted(
+    (a, b) => Number(a.calibrated) - Number(b.calibrated) || Math.abs(b.errorPercent) - Math.abs(a.errorPercent),
+  );
   const [first] = rows;
   if (first === undefined) return html`<p class="none">${TEXTS.noValidations}</p>`;
-  const columns = [words(TEXTS.cell), numbers(TEXTS.measured), numbers(TEXTS.simulated), numbers(TEXTS.error)];
-  return html`<p>${worst(first.errorPercent)}</p>${table(
+  const columns = [
+    words(TEXTS.cell),
+    words(TEXTS.kind),
+    numbers(TEXTS.measured),
+    numbers(TEXTS.simulated),
+    numbers(TEXTS.error),
+  ];
+  const said = first.calibrated ? html`` : html`<p>${worst(first.errorPercent)}</p>`;
+  return html`${said}${table(
     columns,
-    rows.map(({ cell, measuredMs, simulatedMs, errorPercent }) => [
+    rows.map(({ cell, kind, measuredMs, simulatedMs, errorPercent, calibrated }) => [
       html`<code>${cell}</code>`,
+      KINDS[kind],
       milliseconds(measuredMs),
       milliseconds(simulatedMs),
-      signedPercent(errorPercent),
+      calibrated ? TEXTS.fittedTo : signedPercent(errorPercent),
     ]),
   )}`;
 }

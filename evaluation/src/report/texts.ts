@@ -70,8 +70,8 @@ export const TEXTS = {
 
   phases: { zh: '时间花在哪里', en: 'Where the time goes' },
   phasesAbout: {
-    zh: '各阶段中位数按发生顺序首尾相接；每个方案取最纯的单元（全部本区域或全部跨区域），横轴一致。',
-    en: 'Median of each phase, one after the other in the order they happen; for each scheme the purest cell (all intra, all cross), on one scale for all.',
+    zh: '各阶段均值按发生顺序首尾相接；每个方案取最纯的单元（全部本区域或全部跨区域），横轴一致。',
+    en: 'Mean of each phase, one after the other in the order they happen; for each scheme the purest cell (all intra, all cross), on one scale for all.',
   },
   noSoundCells: { zh: '没有有效的单元。', en: 'No sound cell.' },
   noPhases: { zh: '没有可用的阶段数据。', en: 'No phases from a sound cell.' },
@@ -117,6 +117,8 @@ export const TEXTS = {
   utilisation: { zh: '最忙者利用率', en: 'Utilisation' },
   simulated: { zh: '模拟', en: 'Simulated' },
   error: { zh: '误差', en: 'Error' },
+  kind: { zh: '查询', en: 'Queries' },
+  fittedTo: { zh: '用于校准', en: 'costs come from it' },
 
   model: { zh: '分析模型与实测', en: 'Model beside measurement' },
   modelAbout: {
@@ -136,8 +138,8 @@ export const TEXTS = {
 
   whatIf: { zh: '如果……', en: 'What if' },
   whatIfAbout: {
-    zh: '分析模型（均值，无负载），以本次实测的各项耗时为参数，未测的项取其假定值。滑块改变条件；区域数、往返与出块等待同某组实测一致时，实测点会一并画出。',
-    en: 'The analytic model (means, no load) with the terms measured here, and the assumed ones where a term was not measured. Sliders change the conditions; where regions, round trip and cut equal measured ones, the measured points are drawn too.',
+    zh: '分析模型（均值；除广播外不计负载），以本次实测的各项耗时为参数，未测的项取其假定值。滑块改变条件；区域数、往返与出块等待同某组实测一致时，实测点会一并画出。',
+    en: 'The analytic model (means; load only in broadcast) with the terms measured here, and the assumed ones where a term was not measured. Sliders change the conditions; where regions, round trip and cut equal measured ones, the measured points are drawn too.',
   },
   nothingMeasured: {
     zh: '没有在这些条件下测量过；只有模型。',
@@ -204,9 +206,10 @@ export const METRICS: Readonly<Record<Metric, Text>> = {
   throughput: { zh: '吞吐', en: 'throughput' },
 };
 
-export const KINDS: Readonly<Record<Kind, Text>> = {
+export const KINDS: Readonly<Record<Kind | 'all', Text>> = {
   intra: { zh: '本区域', en: 'intra' },
   cross: { zh: '跨区域', en: 'cross' },
+  all: { zh: '混合', en: 'mixed' },
 };
 
 export const ROLES: Readonly<Record<Role | 'unknown', Text>> = {
@@ -345,7 +348,10 @@ export function simulatedFor(regions: number, patients: number): Text {
 }
 
 export function worst(error: number): Text {
-  return { zh: `最大误差 ${signedPercent(error)}`, en: `largest error ${signedPercent(error)}` };
+  return {
+    zh: `未用于校准的单元中最大误差 ${signedPercent(error)}`,
+    en: `largest error, of cells that no cost comes from: ${signedPercent(error)}`,
+  };
 }
 
 /** What the model says of one setting. */

@@ -1,8 +1,9 @@
+import type { ProcessorTime } from '../processor.ts';
 import type { Cell, Kind } from '../results.ts';
 import { type CostName, type Costs, DOCUMENTED_COSTS, PROCESSOR_COSTS } from './costs.ts';
-import { asMeasured, type Scenario } from './scenario.ts';
+import { asMeasured, type Harness, type Scenario } from './scenario.ts';
 import { isScheme } from './schemes.ts';
-import { mean, run } from './simulate.ts';
+import { mean, type Run, run } from './simulate.ts';
 
 /** `fitted`: by measurements alone; `scaled`: documented, times the factor that measurements gave; `documented`: as it was. */
 export type Origin = 'fitted' | 'scaled' | 'documented';
@@ -10,62 +11,82 @@ export type Origin = 'fitted' | 'scaled' | 'documented';
 export interface Calibrated {
   readonly costs: Costs;
   readonly origins: Readonly<Record<CostName, Origin>>;
+  /** What was particular to the machine that was measured. */
+  readonly harness: Harness;
+  /** Ids of the cells that costs come from: no evidence for them. */
+  readonly cells: readonly string[];
+}
+
+/** What costs are found by. */
+export interface Measured {
+  /** Both kinds apart. */
+  readonly cell: Cell;
+  readonly processor: ProcessorTime;
+  /** Of the calls to another place, those that had to open a connection first, 0..1. */
+  readonly coldShare: number;
 }
 
 const SEED = 1;
-/** Of the system’s determinant beside its largest: below, the two unknowns cannot be told apart. */
-const SINGULAR = 1e-6;
+const KINDS: readonly Kind[] = ['intra', 'cross'];
 /** Factor of costs so low that nothing waits. */
 const IDLE = 0.01;
 const ROUNDS = 3;
-
-/** A measured cell, and the scenario that imitates it. */
-interface Imitated {
-  readonly cell: Cell;
-  readonly scenario: Scenario;
-}
+/** What waits for no processor, and the kind of questions that tells how long. */
+const WAITS = [
+  ['waitingMs', 'intra'],
+  ['legWaitingMs', 'cross'],
+] as const;
 
 /**
- * Costs of the machine that cells were measured on. A cell has one figure of processor time, so that single costs cannot be told
- * apart: by least squares over the cells one factor for all of them is found, and, where cells differ in their share of questions
- * across regions, the work for an envelope besides. What then is missing of the measured mean latencies waits for no processor. Whatever
- * cells do not show stays as documented.
+ * Costs of the machine that one cell was measured on. Its two kinds give two figures of processor time, so two unknowns: a factor of all
+ * documented costs, and the work for an envelope between relays. What then is missing of the measured mean latencies waits for no
+ * processor: a part of it in every question, the rest in what crosses regions. Whatever cells do not show stays as documented, as does
+ * everything where nothing was measured.
  */
-export function calibrate(cells: readonly Cell[]): Calibrated {
-  const imitated = imitate(cells);
-  if (imitated.length === 0) return { costs: DOCUMENTED_COSTS, origins: originsOf({}) };
-  const { factor, envelopeMs } = fit(imitated);
+export function calibrate(measured: Measured | undefined): Calibrated {
+  const [found] = measured === undefined ? [] : imitate([measured.cell], harnessOf(measured));
+  if (measured === undefined || found === undefined)
+    return { costs: DOCUMENTED_COSTS, origins: originsOf({}), harness: { coldShare: 0, restShare: 0 }, cells: [] };
+  const harness = harnessOf(measured);
+  const { factor, envelopeMs } = fit(found, measured.processor);
   const processors: Costs = { ...scaledBy(factor), ...(envelopeMs !== undefined && { envelopeMs }) };
-  const missing = missingMs(imitated, processors);
-  const waitingMs = missing.intra ?? missing.cross;
   return {
-    costs: {
-      ...processors,
-      ...(waitingMs !== undefined && { waitingMs: Math.max(0, waitingMs) }),
-      ...(missing.intra !== undefined &&
-        missing.cross !== undefined && { crossWaitingMs: Math.max(0, missing.cross - Math.max(0, missing.intra)) }),
-    },
+    costs: withWaits(found, processors),
     origins: originsOf({
       ...Object.fromEntries(PROCESSOR_COSTS.map((name) => [name, 'scaled' as const])),
       ...(envelopeMs !== undefined && { envelopeMs: 'fitted' }),
-      ...(waitingMs !== undefined && { waitingMs: 'fitted' }),
-      ...(missing.intra !== undefined && missing.cross !== undefined && { crossWaitingMs: 'fitted' }),
+      waitingMs: 'fitted',
+      legWaitingMs: 'fitted',
     }),
+    harness,
+    cells: [measured.cell.id],
   };
 }
 
+/** A measured cell, and scenarios that imitate what was measured together: each kind by itself, or the mixture. */
+export interface Imitated {
+  readonly cell: Cell;
+  readonly scenarios: Readonly<Partial<Record<Kind | 'all', Scenario>>>;
+}
+
 /** Cells that count, of schemes that the simulator has. */
-export function imitate(cells: readonly Cell[]): readonly Imitated[] {
+export function imitate(cells: readonly Cell[], harness: Harness): readonly Imitated[] {
   return cells.flatMap((cell) => {
-    const { scheme } = cell.conditions;
+    const { scheme, apart } = cell.conditions;
     if (!isScheme(scheme) || cell.marks.some(({ weight }) => weight === 'void')) return [];
-    return [{ cell, scenario: asMeasured({ ...cell.conditions, scheme }) }];
+    const of = (intraPercent: number) => asMeasured({ ...cell.conditions, scheme, intraPercent }, harness);
+    const scenarios = apart ? { intra: of(100), cross: of(0) } : { all: of(cell.conditions.intraPercent) };
+    return [{ cell, scenarios }];
   });
+}
+
+function harnessOf({ processor, coldShare }: Measured): Harness {
+  return { coldShare, restShare: processor.restShare };
 }
 
 interface Fit {
   readonly factor: number;
-  /** Absent where the cells do not tell. */
+  /** Absent where the kinds do not tell. */
   readonly envelopeMs?: number;
 }
 
@@ -73,35 +94,42 @@ interface Fit {
  * Fits anew with what was found, until blocks are shared by as many as on the machine that was measured; the first round supposes one
  * that is never busy.
  */
-function fit(imitated: readonly Imitated[]): Fit {
+function fit(imitated: Imitated, processor: ProcessorTime): Fit {
   let found: Fit = { factor: IDLE };
-  for (let round = 0; round < ROUNDS; round++) found = fitOnce(imitated, found.factor);
+  for (let round = 0; round < ROUNDS; round++) found = fitOnce(imitated, processor, found.factor);
   return found;
 }
 
-/** Processor time of a cell = factor × what documented costs make of it without envelopes + envelopeMs × envelopes. */
-function fitOnce(imitated: readonly Imitated[], supposed: number): Fit {
-  const rows = imitated.map(({ cell, scenario }) => {
+/** A question’s processor time = factor × what documented costs make of it without envelopes + envelopeMs × envelopes. */
+function fitOnce({ scenarios }: Imitated, { perQuestion }: ProcessorTime, supposed: number): Fit {
+  const [intra, cross] = KINDS.map((kind) => {
     const costs = { ...scaledBy(supposed), envelopeMs: 0 };
-    const without = workPerQuestion(scenario, costs) / supposed;
-    const envelopes = workPerQuestion(scenario, { ...costs, envelopeMs: 1 }) - without * supposed;
-    return { without, envelopes, measured: cell.perRequest.cpuMs };
-  });
-  type Row = (typeof rows)[number];
-  const sum = (term: (row: Row) => number): number => rows.reduce((total, row) => total + term(row), 0);
-  const aa = sum(({ without }) => without ** 2);
-  const ab = sum(({ without, envelopes }) => without * envelopes);
-  const bb = sum(({ envelopes }) => envelopes ** 2);
-  const am = sum(({ without, measured }) => without * measured);
-  const bm = sum(({ envelopes, measured }) => envelopes * measured);
-  const determinant = aa * bb - ab ** 2;
-  if (determinant > SINGULAR * aa * bb) {
-    const factor = (am * bb - bm * ab) / determinant;
-    const envelopeMs = (bm * aa - am * ab) / determinant;
-    if (factor > 0 && envelopeMs >= 0) return { factor, envelopeMs };
-  }
+    const scenario = scenarios[kind] as Scenario;
+    const without = workPerQuestion(run(scenario, costs, SEED)) / supposed;
+    const envelopes = workPerQuestion(run(scenario, { ...costs, envelopeMs: 1 }, SEED)) - without * supposed;
+    return { without, envelopes, measured: perQuestion[kind] };
+  }) as [Row, Row];
+  // No envelope leaves a region for a question that stays in it.
+  const factor = intra.measured / intra.without;
+  const envelopeMs = (cross.measured - factor * cross.without) / cross.envelopes;
+  if (envelopeMs >= 0) return { factor, envelopeMs };
   const whole = ({ without, envelopes }: Row): number => without + envelopes * DOCUMENTED_COSTS.envelopeMs;
-  return { factor: sum((row) => whole(row) * row.measured) / sum((row) => whole(row) ** 2) };
+  return { factor: (intra.measured + cross.measured) / (whole(intra) + whole(cross)) };
+}
+
+interface Row {
+  readonly without: number;
+  readonly envelopes: number;
+  readonly measured: number;
+}
+
+/** A wait changes what else meets what on the one processor, so that it takes some rounds until means are those measured. */
+function withWaits(imitated: Imitated, processors: Costs): Costs {
+  let costs = processors;
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [wait, kind] of WAITS)
+      costs = { ...costs, [wait]: Math.max(0, costs[wait] + missingMs(imitated, costs, kind)) };
+  return costs;
 }
 
 function scaledBy(factor: number): Costs {
@@ -109,26 +137,16 @@ function scaledBy(factor: number): Costs {
   return { ...DOCUMENTED_COSTS, ...Object.fromEntries(scaled) };
 }
 
-/** Processor time of one question and of what else goes on meanwhile. */
-function workPerQuestion(scenario: Scenario, costs: Costs): number {
-  const { stations, asked } = run(scenario, costs, SEED);
+/** Of one question and of what else goes on because of it, milliseconds. */
+function workPerQuestion({ stations, asked }: Run): number {
   return stations.reduce((sum, { tally }) => sum + tally.workMs, 0) / asked;
 }
 
-/** How much longer questions took than they do in the simulator, on the mean over the cells that have the kind. */
-function missingMs(imitated: readonly Imitated[], costs: Costs): Partial<Record<Kind, number>> {
-  const missing = { intra: [] as number[], cross: [] as number[] };
-  for (const { cell, scenario } of imitated) {
-    const { latencies } = run(scenario, costs, SEED);
-    for (const kind of ['intra', 'cross'] as const) {
-      const measured = cell.latency[kind]?.mean.value;
-      if (measured !== undefined && latencies[kind].length > 0) missing[kind].push(measured - mean(latencies[kind]));
-    }
-  }
-  return {
-    ...(missing.intra.length > 0 && { intra: mean(missing.intra) }),
-    ...(missing.cross.length > 0 && { cross: mean(missing.cross) }),
-  };
+/** How much longer questions took than they do in the simulator. */
+function missingMs({ cell, scenarios }: Imitated, costs: Costs, kind: Kind): number {
+  const [measured, scenario] = [cell.latency[kind]?.mean.value, scenarios[kind]];
+  if (measured === undefined || scenario === undefined) return 0;
+  return measured - mean(run(scenario, costs, SEED).latencies[kind]);
 }
 
 function originsOf(known: Partial<Record<CostName, Origin>>): Readonly<Record<CostName, Origin>> {

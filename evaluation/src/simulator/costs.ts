@@ -36,10 +36,10 @@ const DOCUMENTED = {
   registryMs: { value: 1, source: 'assumption: one indexed read behind one HTTP call' },
   /** The doctor’s software verifies and opens a record, on the doctor’s own machine. */
   openMs: { value: 8, source: 'the analytic model’s term for re-encryption and opening, all of it given to opening' },
-  /** No processor’s: queues polled, files synced, of every query. */
+  /** No processor’s: queues polled, files synced, of every query at its own relay. */
   waitingMs: { value: 0, source: 'none until measured' },
-  /** As `waitingMs`, of a query that goes to another region besides. */
-  crossWaitingMs: { value: 0, source: 'none until measured' },
+  /** As `waitingMs`, of a question that one relay puts to another, on both sides. */
+  legWaitingMs: { value: 0, source: 'none until measured' },
   decisionBytes: { value: 15_000, source: `${SIZING}: home region’s chain` },
   askBytes: { value: 8_000, source: `${SIZING}: of the asking chain’s 35 kB what is not the outcome (assumption)` },
   mirrorBytes: {

@@ -53,8 +53,13 @@ export class Federation implements Topology {
   }
 
   query(question: Question, sizeBytes: number, opened: () => void): void {
-    if (question.home === question.asking) this.#intra(this.#region(question.home), opened);
-    else this.#cross(this.#region(question.home), this.#region(question.asking), sizeBytes, opened);
+    const [home, asking] = [this.#region(question.home), this.#region(question.asking)];
+    asking.relay.question(() =>
+      this.#lookUp(asking, () => {
+        if (home === asking) this.#intra(home, opened);
+        else this.#cross(home, asking, sizeBytes, opened);
+      }),
+    );
   }
 
   publish(home: number, isNew: boolean): void {
@@ -66,49 +71,66 @@ export class Federation implements Topology {
   }
 
   #intra(region: Region, opened: () => void): void {
-    region.relay.question(() => region.decide({ from: region.place, shared: opened }, () => this.#checkpoint(region)));
+    region.decide({
+      from: region.place,
+      accepted: () => this.#tell(region, region, () => undefined),
+      shared: opened,
+      committed: () => this.#checkpoint(region),
+    });
   }
 
   #cross(home: Region, asking: Region, sizeBytes: number, opened: () => void): void {
-    const { links, costs } = this.#ground;
+    const { links } = this.#ground;
     // Both chains’ commits, the sealed body and the shares: the answer is whole when the last of them is there.
     const whole = quorum(3, () => {
       opened();
       this.#mirror(asking);
     });
     const tell = (): void =>
-      asking.relay.tell(home.relay, () => {
+      this.#tell(home, asking, () => {
         links.send(home.place, asking.place, sizeBytes, whole);
-        home.decide(
-          { from: home.place, shared: () => links.send(home.place, asking.place, costs.answerBytes, whole) },
-          () => this.#checkpoint(home),
-        );
+        this.#answer(home, asking, whole);
       });
     const told = this.#options.tellsWhen;
-    asking.relay.question(() => {
-      asking.ask(told === 'accepted' ? () => this.#find(home, asking, tell) : undefined, whole);
-      if (told === 'asked') this.#find(home, asking, tell);
-    });
+    asking.ask(told === 'accepted' ? tell : undefined, whole);
+    if (told === 'asked') tell();
   }
 
-  #find(home: Region, asking: Region, found: () => void): void {
+  /** Where the patient’s records are: in the own view at once, or in the capital. */
+  #lookUp({ place }: Region, found: () => void): void {
     const { links, costs, draw } = this.#ground;
     const registry = this.#registry;
-    if (registry !== undefined) {
-      links.send(asking.place, registry.place, costs.envelopeBytes, () =>
-        registry.work.serve(draw(costs.registryMs), () =>
-          links.send(registry.place, asking.place, costs.envelopeBytes, found),
-        ),
-      );
+    if (registry === undefined) {
+      found();
       return;
     }
-    found();
-    if (this.#options.finds !== 'everybody') return;
-    for (const other of this.#regions) {
-      // Each looks the patient up for nothing.
-      if (other !== home && other !== asking)
-        asking.relay.tell(other.relay, () => other.relay.question(() => undefined));
-    }
+    links.send(place, registry.place, costs.envelopeBytes, () =>
+      registry.work.serve(draw(costs.registryMs), () => links.send(registry.place, place, costs.envelopeBytes, found)),
+    );
+  }
+
+  /**
+   * Puts a question to the other region that has the records. Where nobody knows which that is, it is put to every other region in turn,
+   * and all decide: one that has nothing says so with proof.
+   */
+  #tell(home: Region, asking: Region, told: () => void): void {
+    const everybody = this.#options.finds === 'everybody';
+    for (const region of everybody ? this.#regions : [home])
+      if (region !== asking)
+        asking.relay.tell(
+          region.relay,
+          region === home ? told : () => this.#answer(region, asking, () => this.#mirror(asking)),
+        );
+  }
+
+  /** A region decides a question of another, whose relay has the answer then. */
+  #answer(region: Region, asking: Region, answered: () => void): void {
+    const { links, costs } = this.#ground;
+    region.decide({
+      from: region.place,
+      shared: () => links.send(region.place, asking.place, costs.answerBytes, answered),
+      committed: () => this.#checkpoint(region),
+    });
   }
 
   #mirror(region: Region): void {

@@ -1,3 +1,4 @@
+import type { Random } from '@yilian/testbed/random';
 import type { EventQueue } from './event-queue.ts';
 
 const BITS = 8;
@@ -11,6 +12,9 @@ export interface LinkOptions {
   readonly withinMs: number;
   /** Of each direction of each pair of places. */
   readonly mbitPerSecond: number;
+  /** Of the calls to another place, those that have to open a connection first, 0..1: a round trip more. */
+  readonly coldShare: number;
+  readonly random: Random;
 }
 
 /** The lines between places: bytes leave one after another, then travel for half a round trip. */
@@ -47,6 +51,13 @@ export class Links {
 
   send(from: number, to: number, sizeBytes: number, arrived: () => void): void {
     this.#events.after(this.#sentMs(from, to, sizeBytes) + this.oneWayMs(from, to), arrived);
+  }
+
+  /** Has something of so many bytes sent from another place. */
+  fetch(from: number, at: number, askBytes: number, sizeBytes: number, arrived: () => void): void {
+    const { coldShare, random } = this.#options;
+    const openedMs = from !== at && random.next() < coldShare ? 2 * this.oneWayMs(from, at) : 0;
+    this.#events.after(openedMs, () => this.send(from, at, askBytes, () => this.send(at, from, sizeBytes, arrived)));
   }
 
   #sentMs(from: number, to: number, sizeBytes: number): number {

@@ -21,6 +21,8 @@ export interface Placement {
    * the embedded node validates once.
    */
   readonly shared: boolean;
+  /** Share of the processor that other things than questions take all the time, 0..1. */
+  readonly restShare: number;
 }
 
 /** The machines of a federation. */
@@ -33,7 +35,9 @@ export class Machines {
   constructor(events: EventQueue, placement: Placement) {
     this.placement = placement;
     this.#events = events;
-    this.#everything = placement.shared ? new Station(events, 'everything', placement.cores) : undefined;
+    this.#everything = placement.shared
+      ? new Station(events, 'everything', placement.cores, placement.restShare)
+      : undefined;
   }
 
   /** Each once. */
@@ -44,9 +48,10 @@ export class Machines {
 
   add(role: Role, place: number): Machine {
     const everything = this.#everything;
+    const { cores, restShare } = this.placement;
     const name = `${role} ${this.all.length} in ${place}`;
-    const work = everything ?? new Station(this.#events, name, this.placement.cores);
-    const blocks = everything ?? new Station(this.#events, `${name}, blocks`, 1);
+    const work = everything ?? new Station(this.#events, name, cores, restShare);
+    const blocks = everything ?? new Station(this.#events, `${name}, blocks`, 1, restShare);
     const machine = { role, place, work, ...(role === 'peer' && { blocks }) };
     this.all.push(machine);
     return machine;

@@ -22,14 +22,16 @@ export class MultiChannel implements Topology {
   query({ home, asking }: Question, sizeBytes: number, opened: () => void): void {
     const { links, costs } = this.#ground;
     const [there, here] = [this.#regions[home] as Region, this.#regions[asking] as Region];
-    const whole = quorum(home === asking ? 1 : 3, opened);
+    const whole = quorum(home === asking ? 2 : 3, opened);
     here.relay.question(() => {
-      if (home === asking) {
-        there.decide({ from: asking, shared: whole }, () => undefined);
-        return;
-      }
-      links.send(asking, home, costs.envelopeBytes, () => links.send(home, asking, sizeBytes, whole));
-      there.decide({ from: asking, shared: () => links.send(home, asking, costs.answerBytes, whole) }, whole);
+      there.decide({
+        from: asking,
+        accepted: () => {
+          if (home !== asking) links.fetch(asking, home, costs.envelopeBytes, sizeBytes, whole);
+        },
+        shared: () => links.send(home, asking, costs.answerBytes, whole),
+        committed: whole,
+      });
     });
   }
 

@@ -11,7 +11,7 @@ export interface NationalOptions extends Regional {
   readonly regions: number;
   /** Places of the orderers, the leader’s first. */
   readonly nationalOrderers: readonly number[];
-  /** Where peers are: in every region, or all in the capital, with as many organisations as one region has. */
+  /** Where peers, orderers, relays and proxies are: in every region, or all in the capital, with as many organisations as one region has. */
   readonly peers: 'everywhere' | 'capital';
   readonly capital: number;
   /** An organisation of another region has to endorse too. */
@@ -29,8 +29,9 @@ export class National implements Topology {
   readonly #ground: Ground;
   readonly #options: NationalOptions;
   readonly #chain: Chain;
-  readonly #relays: readonly Relay[];
-  readonly #proxies: readonly Proxies[];
+  /** By place: in every region, or in the capital. */
+  readonly #relays: ReadonlyMap<number, Relay>;
+  readonly #proxies: ReadonlyMap<number, Proxies>;
   /** By region: the peers that its clients call. */
   readonly #turns: readonly Turns[];
 
@@ -41,12 +42,13 @@ export class National implements Topology {
     this.#ground = ground;
     this.#options = options;
     this.#chain = new Chain(ground, {
-      orderers: options.nationalOrderers,
+      orderers: peers === 'everywhere' ? options.nationalOrderers : options.nationalOrderers.map(() => capital),
       peers: peers === 'everywhere' ? places.flatMap(here) : here(capital),
       cut,
     });
-    this.#relays = places.map((place) => new Relay(ground, place));
-    this.#proxies = places.map((place) => new Proxies(ground, place, organisations, threshold));
+    const desks = peers === 'everywhere' ? places : [capital];
+    this.#relays = new Map(desks.map((place) => [place, new Relay(ground, place)]));
+    this.#proxies = new Map(desks.map((place) => [place, new Proxies(ground, place, organisations, threshold)]));
     const central = new Turns(0, organisations, endorsements);
     this.#turns = places.map((place) =>
       peers === 'everywhere' ? new Turns(place * organisations, organisations, endorsements) : central,
@@ -58,32 +60,37 @@ export class National implements Topology {
   }
 
   query({ home, asking }: Question, sizeBytes: number, opened: () => void): void {
-    const { links, costs } = this.#ground;
-    const whole = quorum(home === asking ? 2 : 3, opened);
-    this.#relays[asking]?.question(() => {
-      if (home !== asking)
-        links.send(asking, home, costs.envelopeBytes, () => links.send(home, asking, sizeBytes, whole));
-      this.#decide(asking, this.#options.proxiesAt === 'home' ? home : asking, whole);
+    const { events, links, costs } = this.#ground;
+    const { peers, capital, proxiesAt } = this.#options;
+    const desk = peers === 'everywhere' ? asking : capital;
+    const keys = peers === 'everywhere' && proxiesAt === 'home' ? home : desk;
+    const away = desk !== asking;
+    const whole = quorum(home === desk ? 2 : 3, () => {
+      if (away) links.send(desk, asking, sizeBytes + costs.answerBytes, opened);
+      else opened();
     });
+    const shares = (this.#proxies.get(keys) as Proxies).shares(() => links.send(keys, desk, costs.answerBytes, whole));
+    const decide = (): void =>
+      this.#call(desk, costs.decisionBytes, {
+        watched: this.#turnsOf(keys).all,
+        seen: shares.seen,
+        accepted: () => {
+          links.send(desk, keys, costs.envelopeBytes, shares.ordered);
+          if (home !== desk) links.fetch(desk, home, costs.envelopeBytes, sizeBytes, whole);
+        },
+        // Whoever asks hears of the commit, and only then asks for the answer.
+        committed: () => events.after(away ? 2 * links.oneWayMs(desk, asking) : 0, whole),
+      });
+    const ask = (): void => this.#relays.get(desk)?.question(decide);
+    if (away) links.send(asking, desk, costs.envelopeBytes, ask);
+    else ask();
   }
 
   publish(home: number): void {
     this.#call(home, this.#ground.costs.publicationBytes, {});
   }
 
-  /** Calls `whole` when the client knows of the commit, and when it has the shares. */
-  #decide(asking: number, keys: number, whole: () => void): void {
-    const { links, costs } = this.#ground;
-    const proxies = this.#proxies[keys] as Proxies;
-    const shares = proxies.shares(() => links.send(keys, asking, costs.answerBytes, whole));
-    // Proxies without a peer at their place hear of the commit by its events.
-    const heardMs = this.#options.peers === 'capital' ? links.oneWayMs(this.#options.capital, keys) : 0;
-    const seen =
-      heardMs === 0 ? shares : (position: number) => this.#ground.events.after(heardMs, () => shares(position));
-    this.#call(asking, costs.decisionBytes, { watched: this.#turnsOf(keys).all, seen, committed: whole });
-  }
-
-  #call(from: number, sizeBytes: number, more: Pick<Call, 'watched' | 'seen' | 'committed'>): void {
+  #call(from: number, sizeBytes: number, more: Pick<Call, 'watched' | 'seen' | 'accepted' | 'committed'>): void {
     const endorsers = [...this.#turnsOf(from).next()];
     const { remoteEndorsement, regions } = this.#options;
     if (remoteEndorsement) endorsers.push(this.#turnsOf((from + 1) % regions).next()[0] as number);

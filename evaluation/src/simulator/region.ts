@@ -16,6 +16,16 @@ export interface Regional {
   readonly cut: Cut;
 }
 
+interface Decision {
+  /** The client’s place. */
+  readonly from: number;
+  /** The client knows that the orderer has it. */
+  readonly accepted?: () => void;
+  readonly shared: () => void;
+  /** The client knows of the commit. */
+  readonly committed: () => void;
+}
+
 /** A region with a chain of its own, a relay and proxies. */
 export class Region {
   readonly place: number;
@@ -40,16 +50,22 @@ export class Region {
   }
 
   /**
-   * Commits a decision that a client at `from` submits. `shared` is called here when enough proxies, each after its own peer’s commit,
-   * have made their shares; `committed` when the client knows of the commit.
+   * Commits a release that a client at `from` submits. `shared` is called here when enough proxies have made their shares, which each does
+   * when it has been asked, as soon as the client knows that the orderer has the decision, and its own peer has the commit.
    */
-  decide({ from, shared }: { readonly from: number; readonly shared: () => void }, committed: () => void): void {
+  decide({ from, accepted, shared, committed }: Decision): void {
+    const { links, costs } = this.#ground;
+    const { ordered, seen } = this.#proxies.shares(shared);
     this.chain.call({
       from,
       endorsers: this.#turns.next(),
-      sizeBytes: this.#ground.costs.decisionBytes,
+      sizeBytes: costs.decisionBytes,
       watched: this.#turns.all,
-      seen: this.#proxies.shares(shared),
+      seen,
+      accepted: () => {
+        links.send(from, this.place, costs.envelopeBytes, ordered);
+        accepted?.();
+      },
       committed,
     });
   }

@@ -15,14 +15,18 @@ export class Relay {
 
   /** Takes a doctor’s question in and looks the patient up in the region’s own view. */
   question(done: () => void): void {
-    const { costs, draw } = this.#ground;
-    this.#machine.work.serve(draw(costs.questionMs), done);
+    const { events, costs, draw } = this.#ground;
+    events.after(costs.waitingMs, () => this.#machine.work.serve(draw(costs.questionMs), done));
   }
 
   /** Seals an envelope for another relay, which opens it. */
   tell(other: Relay, told: () => void): void {
-    const { links, costs } = this.#ground;
-    this.#envelope(() => links.send(this.place, other.place, costs.envelopeBytes, () => other.#envelope(told)));
+    const { events, links, costs } = this.#ground;
+    this.#envelope(() =>
+      links.send(this.place, other.place, costs.envelopeBytes, () =>
+        other.#envelope(() => events.after(costs.legWaitingMs, told)),
+      ),
+    );
   }
 
   #envelope(done: () => void): void {

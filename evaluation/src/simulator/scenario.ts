@@ -2,6 +2,7 @@ import type { Conditions } from '../results.ts';
 import { PEAK_TO_MEAN } from './arrivals.ts';
 import type { Cut } from './chain.ts';
 import { cities, type Geography, provinces, uniform } from './geography.ts';
+import type { LinkOptions } from './link.ts';
 import type { Placement } from './machine.ts';
 import type { ReferralOptions } from './referrals.ts';
 import type { Regional } from './region.ts';
@@ -17,7 +18,7 @@ export interface Scenario {
   readonly referrals: ReferralOptions;
   readonly regional: Regional;
   readonly load: Load;
-  readonly network: { readonly withinMs: number; readonly mbitPerSecond: number };
+  readonly network: Pick<LinkOptions, 'withinMs' | 'mbitPerSecond' | 'coldShare'>;
   readonly placement: Placement;
   readonly serviceTimes: ServiceTimes;
   /** Sealed body of a record. */
@@ -111,12 +112,14 @@ function nationwide(
       writesPerSecond: (HOSPITAL_VISITS / YEAR_SECONDS) * beside,
       newPatients: NEW_PATIENTS,
       meanToSimulated: 1 / beside,
-      warmUpMs: 2000,
+      // The first checkpoints come after five seconds.
+      warmUpMs: 6000,
       durationMs,
       ...(wholeDay && { dayMs: durationMs }),
     },
-    network: { withinMs: 0.5, mbitPerSecond: 200 },
-    placement: { cores: 16, shared: false },
+    // Between any two regions something is always under way.
+    network: { withinMs: 0.5, mbitPerSecond: 200, coldShare: 0 },
+    placement: { cores: 16, shared: false, restShare: 0 },
     serviceTimes: 'exponential',
     recordBytes: 20_000,
     proxiesAt: 'asking',
@@ -131,6 +134,12 @@ function blocksOf(ms: number): Cut {
   return { ms, transactions: 500, bytes: 2_000_000 };
 }
 
+/** What is particular to a machine on which cells are measured, and nothing to a country: few questions, and all on one thread. */
+export interface Harness {
+  readonly coldShare: number;
+  readonly restShare: number;
+}
+
 /** Questions that are simulated at least for each measured cell. */
 const QUESTIONS = 4000;
 
@@ -138,7 +147,10 @@ const QUESTIONS = 4000;
  * What a cell was measured under: all of a federation of equal regions in one process on one machine, whose JavaScript has one core,
  * with chains of one orderer whose blocks are validated once.
  */
-export function asMeasured(conditions: Conditions & { readonly scheme: SchemeId }): Scenario {
+export function asMeasured(
+  conditions: Conditions & { readonly scheme: SchemeId },
+  { coldShare, restShare }: Harness,
+): Scenario {
   const { scheme, regions, rttMs, cutMs, intraPercent, perSecond, writesPerSecond, records } = conditions;
   return {
     title: `${regions} regions, ${rttMs} ms, ${intraPercent} % intra`,
@@ -155,8 +167,8 @@ export function asMeasured(conditions: Conditions & { readonly scheme: SchemeId 
       warmUpMs: 1000,
       durationMs: (QUESTIONS * 1000) / perSecond,
     },
-    network: { withinMs: 0, mbitPerSecond: 200 },
-    placement: { cores: 1, shared: true },
+    network: { withinMs: 0, mbitPerSecond: 200, coldShare },
+    placement: { cores: 1, shared: true, restShare },
     serviceTimes: 'constant',
     recordBytes: 20_000,
     proxiesAt: 'home',

@@ -44,7 +44,7 @@ export function run(scenario: Scenario, costs: Costs, seed: number): Run {
   const serving = new Random(asking.integer(0, 2 ** 32 - 1));
   const events = new EventQueue();
   const regions = geography.regions.length;
-  const links = new Links(events, { places: regions, rttMs: geography.rttMs, ...network });
+  const links = new Links(events, { places: regions, rttMs: geography.rttMs, ...network, random: serving });
   const machines = new Machines(events, placement);
   const ground = { events, links, machines, costs, draw: draws(scenario.serviceTimes, serving) };
   const shared = sharedOrderers(geography);
@@ -75,10 +75,7 @@ export function run(scenario: Scenario, costs: Costs, seed: number): Run {
       if (askedAt >= load.warmUpMs) latencies[kind].push(events.now - askedAt);
       if (events.now >= load.warmUpMs && events.now < endMs) counts.inTime++;
     };
-    // All waits that no processor explains come first, where nothing else can go on meanwhile.
-    events.after(costs.waitingMs + (kind === 'cross' ? costs.crossWaitingMs : 0), () =>
-      built.query(question, scenario.recordBytes, () => machines.atDoctor(costs.openMs, opened)),
-    );
+    built.query(question, scenario.recordBytes, () => machines.atDoctor(costs.openMs, opened));
   });
   arrivals(events, publishing, { perSecond: load.writesPerSecond, untilMs: endMs, ...day }, () => {
     const { home } = referrals.next(publishing);

@@ -24,6 +24,7 @@ export class Station {
   readonly name: string;
   readonly servers: number;
   readonly #events: EventQueue;
+  readonly #slowness: number;
   readonly #queue: Job[] = [];
   /** Where the queue begins; what is before it has left. */
   #head = 0;
@@ -36,7 +37,9 @@ export class Station {
   #presentMs = 0;
   #changedAt = 0;
 
-  constructor(events: EventQueue, name: string, servers: number) {
+  /** `restShare`: of each server’s time what goes to other things all the while, 0 ≤ share < 1: work takes longer by that. */
+  constructor(events: EventQueue, name: string, servers: number, restShare = 0) {
+    this.#slowness = 1 / (1 - restShare);
     this.#events = events;
     this.name = name;
     this.servers = servers;
@@ -65,7 +68,7 @@ export class Station {
   #begin(job: Job): void {
     this.#busy++;
     this.#waitedMs += this.#events.now - job.arrivedAt;
-    this.#events.after(job.workMs, () => this.#end(job));
+    this.#events.after(job.workMs * this.#slowness, () => this.#end(job));
   }
 
   #end(job: Job): void {

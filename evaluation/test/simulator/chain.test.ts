@@ -116,19 +116,21 @@ test('the signatures of a block are checked on all cores of a machine, the block
   expect(machines.blockMs(3, 5, 8)).toBe(3 + (5 * 8) / 4);
 });
 
-test('a threshold of proxies is enough, and fewer are not', () => {
+test('a proxy begins when it has been asked and has seen the commit; a threshold of them is enough, and fewer are not', () => {
   const { events, ...rest } = ground(only({ reencryptMs: 4 }));
   const proxies = new Proxies({ events, ...rest }, 0, 3, 2);
   let enoughAt: number | undefined;
-  const begin = proxies.shares(() => {
+  const { ordered, seen } = proxies.shares(() => {
     enoughAt = events.now;
   });
-  events.after(1, () => begin(2));
-  events.after(7, () => {
+  events.after(1, () => seen(2));
+  events.after(3, ordered);
+  events.after(8, () => {
     expect(enoughAt).toBeUndefined();
-    begin(0);
+    seen(0);
   });
-  events.after(9, () => begin(1));
+  events.after(9, () => seen(1));
   events.run();
-  expect(enoughAt).toBe(11);
+  expect(enoughAt).toBe(12);
+  expect(rest.machines.all.map(({ work }) => work.tally.sojournMs)).toEqual([4, 4, 4]);
 });

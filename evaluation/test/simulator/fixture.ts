@@ -1,3 +1,4 @@
+import { Random } from '@yilian/testbed/random';
 import { type Costs, DOCUMENTED_COSTS } from '../../src/simulator/costs.ts';
 import { EventQueue } from '../../src/simulator/event-queue.ts';
 import { uniform } from '../../src/simulator/geography.ts';
@@ -46,8 +47,8 @@ export function scenario({ scheme, regions, rttMs = 30, cutMs = 30, intraPercent
       durationMs: 60_000,
       ...load,
     },
-    network: { withinMs: 0, mbitPerSecond: 200 },
-    placement: { cores: 1, shared: false },
+    network: { withinMs: 0, mbitPerSecond: 200, coldShare: 0 },
+    placement: { cores: 1, shared: false, restShare: 0 },
     serviceTimes: 'constant',
     recordBytes: 200_000,
     proxiesAt: 'asking',
@@ -62,8 +63,15 @@ export function ground(costs: Costs, { rttMs = 30, cores = 1 }: { rttMs?: number
   const events = new EventQueue();
   return {
     events,
-    links: new Links(events, { places: 4, rttMs: () => rttMs, withinMs: 0, mbitPerSecond: 200 }),
-    machines: new Machines(events, { cores, shared: false }),
+    links: new Links(events, {
+      places: 4,
+      rttMs: () => rttMs,
+      withinMs: 0,
+      mbitPerSecond: 200,
+      coldShare: 0,
+      random: new Random(1),
+    }),
+    machines: new Machines(events, { cores, shared: false, restShare: 0 }),
     costs,
     draw: (meanMs) => meanMs,
   };

@@ -59,6 +59,16 @@ describe('a station under Poisson arrivals', () => {
   });
 });
 
+test('a station that other things keep busy for a fifth of the time takes a quarter longer, and was asked for no more', () => {
+  const events = new EventQueue();
+  const station = new Station(events, 'shared', 1, 0.2);
+  const ended: number[] = [];
+  for (const workMs of [10, 4]) station.serve(workMs, () => ended.push(events.now));
+  events.run();
+  expect(ended).toEqual([12.5, 17.5]);
+  expect(station.tally).toMatchObject({ workMs: 14, sojournMs: 30 });
+});
+
 describe('events', () => {
   test('happen in the order of their times, and of their scheduling at the same time', () => {
     fc.assert(
@@ -104,7 +114,7 @@ describe('events', () => {
 });
 
 describe('a link', () => {
-  const options = { places: 2, rttMs: () => 30, withinMs: 1, mbitPerSecond: 8 };
+  const options = { places: 2, rttMs: () => 30, withinMs: 1, mbitPerSecond: 8, coldShare: 0, random: new Random(1) };
 
   test('sends one thing after another, and lets the other direction be', () => {
     const events = new EventQueue();
@@ -123,6 +133,24 @@ describe('a link', () => {
       ['second', 30],
     ]);
     expect(links.bytesBetween).toBe(16_000);
+  });
+
+  test('over which something is fetched opens a connection in so many of the cases, a round trip longer, and none within a place', () => {
+    const events = new EventQueue();
+    const links = new Links(events, { ...options, coldShare: 0.3 });
+    const took = (to: number): Promise<number>[] =>
+      Array.from({ length: 2000 }, () => {
+        const { promise, resolve } = Promise.withResolvers<number>();
+        links.fetch(0, to, 0, 0, () => resolve(events.now));
+        return promise;
+      });
+    const [between, within] = [took(1), took(0)];
+    events.run();
+    return Promise.all([Promise.all(between), Promise.all(within)]).then(([away, here]) => {
+      expect(new Set(away)).toEqual(new Set([30, 60]));
+      expect(away.filter((ms) => ms === 60).length / away.length).toBeCloseTo(0.3, 1);
+      expect(new Set(here)).toEqual(new Set([1]));
+    });
   });
 });
 

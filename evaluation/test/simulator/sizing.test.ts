@@ -93,6 +93,32 @@ describe('the country', () => {
     expect(result.indexBytes).toBe(scheme === 'federation' ? 19.5e9 : 0);
   });
 
+  test('writes in a year what follows from its visits, one in ten with a question, and from the costs', () => {
+    const { decisionBytes, askBytes, mirrorBytes, publicationBytes, announcementBytes, checkpointBytes } =
+      DOCUMENTED_COSTS;
+    const [questions, publications] = [9.55e8, 4.26e9];
+    const regional = questions * (decisionBytes + 0.05 * (askBytes + mirrorBytes)) + publications * publicationBytes;
+    // Three in a hundred publications are of a new patient; each region's head every five seconds.
+    const main = 0.03 * publications * announcementBytes + (31 / 5) * YEAR_S * checkpointBytes;
+    const national = questions * decisionBytes + publications * publicationBytes;
+    const { diskPerChainByte } = DOCUMENTED_COSTS;
+    const disk = (scheme: 'federation' | 'national') =>
+      simulate(overProvinces({ scheme, durationMs: 20_000 }), DOCUMENTED_COSTS, 1).diskPerYearBytes / diskPerChainByte;
+    expect(disk('federation') / (3 * regional + 31 * main)).toBeCloseTo(1, 1);
+    expect(disk('national') / (93 * national)).toBeCloseTo(1, 1);
+  });
+
+  test('needs as many machines as it has parts, whose load is little beside them', () => {
+    const roles = (scheme: 'federation' | 'national' | 'national-thin') => {
+      const { machines, machinesByRole } = simulate(overProvinces({ scheme, durationMs: 5000 }), only({}), 1);
+      expect(Object.values(machinesByRole).reduce((sum, count) => sum + count, 0)).toBe(machines);
+      return machinesByRole;
+    };
+    expect(roles('federation')).toEqual({ relay: 31, orderer: 31 * 3 + 5, peer: 31 * 3 + 31, proxy: 31 * 3 });
+    expect(roles('national')).toEqual({ relay: 31, orderer: 5, peer: 31 * 3, proxy: 31 * 3 });
+    expect(roles('national-thin')).toEqual({ relay: 1, orderer: 5, peer: 3, proxy: 3 });
+  });
+
   test('asks in a year at one visit in ten, and more in its busiest hour', () => {
     const scheme = 'multi-channel';
     const day = overProvinces({ scheme, durationMs: 60_000, span: 'day' }).load;
