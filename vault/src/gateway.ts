@@ -14,6 +14,8 @@ const MAX_URL_CHARACTERS = 512;
 const MAX_AT_ONCE = 64;
 const STALL_MS = 30_000;
 const MAX_CONNECTIONS = 512;
+/** Relays come back for the next body: opening a connection to another region costs a round trip, with TLS two. */
+const KEEP_ALIVE_MS = 30_000;
 /** An empty block inside its own CID: what clients ask for to see whether a gateway is one. */
 const PROBE = 'bafkqaaa';
 
@@ -49,7 +51,12 @@ export async function serveGateway(
   vault: Pick<StoredVault, 'blocks'>,
   { host, port, tls }: { host: string; port: number; tls?: { readonly cert: string; readonly key: string } },
 ): Promise<{ url: string; close(): Promise<void> }> {
-  const options = { maxHeaderSize: 8 * 1024, headersTimeout: 10_000, requestTimeout: 10_000 };
+  const options = {
+    maxHeaderSize: 8 * 1024,
+    headersTimeout: 10_000,
+    requestTimeout: 10_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
   const server =
     tls === undefined
       ? createServer(options, gatewayHandler(vault))

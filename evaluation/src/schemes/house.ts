@@ -80,7 +80,8 @@ export class House implements AsyncDisposable {
   private constructor(options: HouseOptions, log: FileHandle) {
     this.#options = options;
     this.#log = log;
-    this.#server = createServer((request, response) => {
+    // As vault gateways and relays keep connections.
+    this.#server = createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
       json(request)
         .then((body) => this.#answer(body))
         .then(
