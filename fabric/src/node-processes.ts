@@ -18,9 +18,9 @@ export class NodeProcesses implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Of those that run. */
+  /** Of each as it was started last, whether or not it still runs. */
   get pids(): readonly number[] {
-    return [...this.#children.values()].flatMap((child) => (runs(child) && child.pid !== undefined ? [child.pid] : []));
+    return [...this.#children.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
   /**
