@@ -11,7 +11,6 @@ import { openBlockVault, openRemoteVault, type StoredVault, serveGateway, type V
 import { pino } from 'pino';
 import type { Network as Between } from '../network/index.ts';
 import { Chain, SETTLE_MS } from './chain.ts';
-import type { NodePlan } from './chain-node.ts';
 import type { Engine } from './engine.ts';
 import { AUTHORITIES, authorityAt, MAJORITY, mainNodePlan, nodePlanOf, QUORUM } from './node-plans.ts';
 import { type ChainPlan, holdersOf, type Levers, operatorOf, type RelayPlan, type Topology } from './topology.ts';
@@ -92,25 +91,27 @@ export class World implements AsyncDisposable {
   }
 
   static async open(options: WorldOptions): Promise<World> {
-    const { topology, engine, cutMs, signal, network } = options;
+    const {
+      topology,
+      engine,
+      cutMs,
+      signal,
+      network: { clock },
+    } = options;
     await using opened = new AsyncDisposableStack();
     const files = opened.use(await Files.open(FEDERATION, 'silent', FOLDER));
     const plans = [
-      mainNodePlan(topology, cutMs),
-      ...topology.chains.map((chain) => nodePlanOf(chain, topology, cutMs)),
+      { ...mainNodePlan(topology, cutMs), quorum: MAJORITY, profileAt: topology.mainProfileAt },
+      ...topology.chains.map((plan) => ({
+        ...nodePlanOf(plan, topology, cutMs),
+        quorum: QUORUM,
+        profileAt: plan.profileAt,
+      })),
     ];
     const nodes = await engine.open(plans, { folder: files.path('chains'), signal });
     const [main, ...others] = nodes.map((node, index) => {
-      const plan = topology.chains[index - 1];
-      return opened.use(
-        new Chain({
-          network: (plans[index] as NodePlan).network,
-          node,
-          quorum: plan === undefined ? MAJORITY : QUORUM,
-          profileAt: plan?.profileAt ?? topology.mainProfileAt,
-          clock: network.clock,
-        }),
-      );
+      const { network, quorum, profileAt } = plans[index] as (typeof plans)[number];
+      return opened.use(new Chain({ network, node, quorum, profileAt, clock }));
     }) as [Chain, ...Chain[]];
     const chains = new Map(others.map((chain) => [chain.network.name, chain]));
     const holders = new Map<string, Holder>();
