@@ -5,22 +5,32 @@ import type { Options } from './options.ts';
 import type { Environment } from './results.ts';
 
 /** Where, with what and by which command it was measured; enough to do it again. */
-export function environmentOf({ engine, seed, folder, ...options }: Options, startedAt: string): Environment {
+export function environmentOf(
+  { folder, ...options }: Options,
+  engineVersion: string | undefined,
+  startedAt: string,
+): Environment {
   const { commit, node, ...rest } = machine();
   return {
-    engine,
+    engine: options.engine,
     network: probeNetwork(),
-    seed,
+    seed: options.seed,
     machine: rest,
-    versions: { yilian: commit, node, redis: redisVersion() },
-    command: commandOf({ ...options, seed }),
+    versions: {
+      yilian: commit,
+      node,
+      redis: redisVersion(),
+      ...(engineVersion !== undefined && { [options.engine]: engineVersion }),
+    },
+    command: commandOf(options),
     startedAt,
     endedAt: new Date().toISOString(),
   };
 }
 
-function commandOf(options: Omit<Options, 'engine' | 'folder'>): string {
+function commandOf(options: Omit<Options, 'folder'>): string {
   const lists = {
+    engine: [options.engine],
     ratio: options.ratios,
     rtt: options.rttsMs,
     regions: options.regions,

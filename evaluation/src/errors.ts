@@ -6,6 +6,8 @@ export type EvaluationErrorCode =
   /** What was asked for cannot be built. */
   | 'IMPOSSIBLE'
   | 'OPTION_INVALID'
+  /** What chains shall run on is not on this machine. */
+  | 'ENGINE_MISSING'
   | 'MACHINE_TOO_SMALL'
   | 'RUN_FAILED';
 

@@ -8,6 +8,7 @@ import { parseOptions, USAGE } from './options.ts';
 import { planned } from './plan.ts';
 import { writeResults } from './report/folder.ts';
 import { measureAll, seedOf } from './runner.ts';
+import { findEngine } from './schemes/index.ts';
 
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
@@ -16,11 +17,12 @@ try {
   const options = parseOptions(process.argv.slice(2), seedOf);
   if (options === undefined) say(USAGE);
   else {
+    const { version } = await findEngine(options.engine);
     const startedAt = new Date().toISOString();
     const cells = planned(options);
     const { folder } = options;
     const records = await measureAll(cells, options, interrupted.signal, say);
-    const evaluation = evaluationOf(cells, records, options, environmentOf(options, startedAt));
+    const evaluation = evaluationOf(cells, records, options, environmentOf(options, version, startedAt));
     writeWhole(
       join(folder, 'raw.jsonl'),
       records.flatMap(({ samples }) => samples.map((sample) => `${JSON.stringify(sample)}\n`)).join(''),

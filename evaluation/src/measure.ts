@@ -1,14 +1,16 @@
+import { availableParallelism } from 'node:os';
 import { EvaluationError } from './errors.ts';
 import { type Clock, ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
 import type { PlannedCell } from './plan.ts';
 import { type Part, type RunRecord, sum } from './record.ts';
-import type { Mark, Sample } from './results.ts';
-import { type Deployment, openScheme, placesOf, type Question } from './schemes/index.ts';
+import type { EngineName, Mark, Sample } from './results.ts';
+import { type Deployment, findEngine, openScheme, placesOf, type Question } from './schemes/index.ts';
 import { type Mix, publications, randomOf, type Scheduled, schedule, sizesOf } from './workload.ts';
 
 /** A run, as the process that measures it is told. */
 export interface Task {
   readonly cell: PlannedCell;
+  readonly engine: EngineName;
   readonly run: number;
   readonly requests: number;
   /** Of each kind. */
@@ -23,8 +25,8 @@ export const LIMIT_MS = 30_000;
 /** Patients anybody asks about; further records are other people's. */
 const PATIENTS = 32;
 /**
- * Everything of a run is on one thread, so this share of one processor: above it, requests wait for the machine and not for what
- * the scheme has them wait for.
+ * Share of the processors that a run can use: above it, requests wait for the machine and not for what the scheme has them
+ * wait for. On the embedded engine everything is on one thread.
  */
 const CPU_BUDGET = 0.5;
 
@@ -49,6 +51,7 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
   const sizeBytes = sizesOf(mix, seed);
   const patients = Math.min(records, PATIENTS);
   await using deployment = await openScheme(conditions.scheme, {
+    engine: await findEngine(task.engine),
     regions,
     rttMs,
     cutMs,
@@ -57,7 +60,9 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
     sizeBytes,
     records: records - patients,
     seed,
+    signal,
   });
+  const cpuMs = () => processMs(process.cpuUsage()) + deployment.cpuMs();
 
   await warmUp(deployment, task.warmUp, patients, signal);
   using clocks = new ClockWatch();
@@ -72,14 +77,14 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
     const last = arrivals.at(-1)?.at ?? 0;
     const writes = publications(conditions.writesPerSecond, last, `${seed}/${percent}`);
     network.resetBytes();
-    const [chainBytes, cpu, start] = [await deployment.chainBytes(), process.cpuUsage(), performance.now()];
+    const [chainBytes, cpuBeforeMs, start] = [await deployment.chainBytes(), cpuMs(), performance.now()];
     const writing = writes.map(async (at, index) => {
       await moment(clock, start + at, signal);
       await deployment.publish(index, sizeBytes(index));
     });
     const asked = await Promise.all(arrivals.map((one) => answered(deployment, one, { clock, start, marks, signal })));
     const wallMs = performance.now() - start;
-    const { user, system } = process.cpuUsage(cpu);
+    const usedMs = cpuMs() - cpuBeforeMs;
     await Promise.all(writing);
     const { between, within } = network.bytes();
     samples.push(
@@ -95,14 +100,18 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
       requests: arrivals.length,
       answered: asked.filter(({ latencyMs }) => latencyMs !== undefined).length,
       wallMs,
-      cpuMs: (user + system) / 1000,
+      cpuMs: usedMs,
       bytesBetween: between,
       bytesWithin: within,
       chainBytes: (await deployment.chainBytes()) - chainBytes,
     });
   }
   const after = await measureNetwork(network);
-  marks.push(...drift(before, after), ...clocks.clockJumps(), ...bound(parts));
+  marks.push(
+    ...drift(before, after),
+    ...clocks.clockJumps(),
+    ...bound(parts, task.engine === 'embedded' ? 1 : availableParallelism()),
+  );
   const { scheme } = deployment;
   const calibrations = calibrationsOf(before, after);
   return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
@@ -166,16 +175,19 @@ function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === 'TimeoutError';
 }
 
-function bound(parts: readonly Part[]): Mark[] {
-  const [cpuMs, wallMs] = [sum(parts, 'cpuMs'), sum(parts, 'wallMs')];
-  const share = cpuMs / wallMs;
+function processMs({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1000;
+}
+
+function bound(parts: readonly Part[], processors: number): Mark[] {
+  const share = sum(parts, 'cpuMs') / sum(parts, 'wallMs') / processors;
   if (share <= CPU_BUDGET) return [];
   const percent = Math.round(100 * share);
   return [
     {
       weight: 'flag',
       code: 'CPU_BOUND',
-      detail: `${percent} % of the run's processor; the budget is ${100 * CPU_BUDGET} %`,
+      detail: `${percent} % of the run's ${processors === 1 ? 'processor' : `${processors} processors`}; the budget is ${100 * CPU_BUDGET} %`,
     },
   ];
 }

@@ -22,7 +22,7 @@ export interface Part {
   readonly requests: number;
   readonly answered: number;
   readonly wallMs: number;
-  /** Of the process that holds every part, and of whoever asks. */
+  /** Of the run's process, which holds every part and whoever asks, and of the processes that its chains are besides. */
   readonly cpuMs: number;
   readonly bytesBetween: number;
   readonly bytesWithin: number;

@@ -115,7 +115,10 @@ describe('An evaluation', () => {
   });
 
   it('is refused on a machine too small for its regions, with the estimate', () => {
-    expect(() => requireRoom(8, 2 ** 30)).toThrow(/^8 regions need about \d+ MiB .* has 1024 MiB$/);
-    expect(() => requireRoom(8, 2 ** 33)).not.toThrow();
+    expect(() => requireRoom(8, 'embedded', 2 ** 30)).toThrow(
+      /^8 regions on the engine embedded need about \d+ MiB .* has 1024 MiB$/,
+    );
+    expect(() => requireRoom(8, 'embedded', 2 ** 33)).not.toThrow();
+    expect(() => requireRoom(8, 'fabric', 2 ** 33)).toThrow('MiB');
   });
 });

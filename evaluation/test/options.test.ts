@@ -22,7 +22,8 @@ describe('the options of an evaluation', () => {
     [['--mix', 'films'], '--mix films is none of documents, hospital, imaging'],
     [['--schemes', 'federation,moon'], '--schemes moon is none of'],
     [['--temperature', 'tepid'], 'neither cold nor warm'],
-    [['--engine', 'fabric'], 'embedded engine alone'],
+    [['--engine', 'paper'], '--engine paper is neither embedded nor fabric'],
+    [['--engine', 'fabric', '--cut', '0'], '--cut 0: a number of milliseconds from 1'],
     [['--quick', '--full'], 'exclude each other'],
     [['--fast'], '--fast'],
     [['surprise'], 'surprise'],
@@ -46,6 +47,12 @@ describe('the options of an evaluation', () => {
       folder: 'here',
     });
     expect(options('--full').runs).toBeGreaterThanOrEqual(10);
+  });
+
+  it('take the embedded engine unless Fabric is asked for', () => {
+    expect(options().engine).toBe('embedded');
+    expect(options('--cut', '0').cutsMs).toEqual([0]);
+    expect(options('--engine', 'fabric', '--cut', '1')).toMatchObject({ engine: 'fabric', cutsMs: [1] });
   });
 
   it('go on with the seed of the folder that is named, unless another is given', () => {

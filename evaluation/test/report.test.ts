@@ -161,6 +161,17 @@ describe('a report', () => {
     expect(report.match(/https?:|url\((?!#)|@import|\bsrc=(?!x)/g)).toBeNull();
   });
 
+  test.each([
+    ['embedded', 'a block is validated once'],
+    ['fabric', 'distance put at the client’s interface'],
+  ] as const)('says what the engine %s leaves out', (engine, words) => {
+    const { environment } = evaluationFixture();
+    const page = renderReport(evaluationFixture({ environment: { ...environment, engine } }));
+    const other = engine === 'embedded' ? 'distance put at' : 'validated once';
+    expect(page).toContain(words);
+    expect(page).not.toContain(other);
+  });
+
   test('says that there is nothing where an evaluation holds nothing', () => {
     const nothing = { cells: [], crossovers: [], calibrations: [], simulations: [], validations: [], terms: {} };
     const [empty, full] = [shown({ ...evaluation, ...nothing }), shown(evaluation)];

@@ -41,7 +41,7 @@ export class Network {
     this.mspIds = mspIds;
     this.#authorities = new Map(mspIds.map((mspId) => [mspId, createAuthority({ mspId, organisation: 'embedded' })]));
     const outOf = (role: string) => `OutOf(${quorum}, ${mspIds.map((mspId) => `'${mspId}.${role}'`).join(', ')})`;
-    const organisations = mspIds.map((mspId) => ({ mspId, roots: [this.#authority(mspId).rootPem] }));
+    const organisations = mspIds.map((mspId) => ({ mspId, roots: [this.authority(mspId).rootPem] }));
     this.trust = {
       network: name,
       channel: name,
@@ -60,9 +60,9 @@ export class Network {
       endorsement: this.trust.endorsement,
       organisations: organisations.map((organisation) => ({
         ...organisation,
-        peer: this.#authority(organisation.mspId).issue({ commonName: 'peer', role: 'peer' }),
+        peer: this.authority(organisation.mspId).issue({ commonName: 'peer', role: 'peer' }),
       })),
-      orderer: { mspId: first, ...this.#authority(first).issue({ commonName: 'orderer', role: 'orderer' }) },
+      orderer: { mspId: first, ...this.authority(first).issue({ commonName: 'orderer', role: 'orderer' }) },
     };
   }
 
@@ -72,20 +72,21 @@ export class Network {
     const known = this.#members.get(key);
     if (known !== undefined) return known;
     const attributes = { [ROLE_ATTRIBUTE]: role };
-    const credential = this.#authority(mspId).issue({ commonName: name, role: 'client', attributes });
+    const credential = this.authority(mspId).issue({ commonName: name, role: 'client', attributes });
     const member = { mspId, ...credential };
     this.#members.set(key, member);
     return member;
   }
 
-  connect(client: ConnectOptions['client'], { mspId, certificate, privateKey }: Member): Connection {
-    return connect({ client, identity: { mspId, certificate }, privateKey });
-  }
-
-  #authority(mspId: string): Authority {
+  /** Who issues an organisation's identities. */
+  authority(mspId: string): Authority {
     const authority = this.#authorities.get(mspId);
     if (authority === undefined) throw new Error(`${mspId} is not of ${this.name}`);
     return authority;
+  }
+
+  connect(client: ConnectOptions['client'], { mspId, certificate, privateKey }: Member): Connection {
+    return connect({ client, identity: { mspId, certificate }, privateKey });
   }
 }
 

@@ -1,7 +1,7 @@
 import { milliseconds, short } from './format.ts';
 import { html, type Markup, type Part, type Text } from './markup.ts';
 import { numbers, table, words } from './table.ts';
-import { cellsCounted, TEXTS } from './texts.ts';
+import { cellsCounted, ENGINES, TEXTS } from './texts.ts';
 import { isVoid, type View } from './view.ts';
 
 /** Where and how it was measured, and how to measure it again. */
@@ -9,10 +9,7 @@ export function environmentTable({ evaluation: { environment, terms } }: View): 
   const { engine, network, seed, machine, versions, command, startedAt, endedAt } = environment;
   return html`<h3>${TEXTS.command}</h3><pre><code>${command}</code></pre>
 <dl>${[
-    entry(
-      TEXTS.engine,
-      html`${engine} ${engine === 'embedded' ? html`<small>${TEXTS.reducedEngine}</small>` : undefined}`,
-    ),
+    entry(TEXTS.engine, html`${engine} <small>${ENGINES[engine]}</small>`),
     entry(TEXTS.network, network),
     entry(TEXTS.seed, html`<code>${seed}</code>`),
     entry(TEXTS.started, startedAt),

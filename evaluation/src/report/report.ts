@@ -13,7 +13,7 @@ import { phasePanels } from './phases.ts';
 import { predictionFigure } from './prediction.ts';
 import { calibrationTable, environmentTable, marksTable } from './provenance.ts';
 import { simulationFigure, validationTable } from './simulation.ts';
-import { conditionsText, TEXTS } from './texts.ts';
+import { conditionsText, ENGINES, TEXTS } from './texts.ts';
 import { type Comparison, keyOf, View } from './view.ts';
 import { whatIfPanel } from './what-if-panel.ts';
 
@@ -34,7 +34,7 @@ export function renderReport(evaluation: Evaluation): string {
 <title>${TEXTS.title.zh} · ${TEXTS.title.en}</title><style>${Markup.trusted(STYLE)}</style></head>
 <body>
 <header><p class="kicker">${TEXTS.kicker}</p><h1>${TEXTS.title}</h1><p class="about">${TEXTS.lead}</p>
-<p class="small">${environment.startedAt} · ${environment.engine} · ${environment.network}${environment.engine === 'embedded' ? html`<br>${TEXTS.reducedEngine}` : undefined}</p>
+<p class="small">${environment.startedAt} · ${environment.engine} · ${environment.network}<br>${ENGINES[environment.engine]}</p>
 <nav aria-label="${TEXTS.contents.zh} ${TEXTS.contents.en}">${SECTIONS.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav></header>
 <div class="controls">${metricSwitch()}${languageSwitch()}</div>
 ${HATCH}

@@ -1,8 +1,20 @@
 import type { PredictedCrossover } from '../model.ts';
-import type { Crossover, Kind, Metric, Role, Temperature, Verdict } from '../results.ts';
+import type { Crossover, EngineName, Kind, Metric, Role, Temperature, Verdict } from '../results.ts';
 import { count, milliseconds, percent, short, signedPercent } from './format.ts';
 import type { Text } from './markup.ts';
 import { isSettled, type Shared } from './view.ts';
+
+/** What each engine leaves out, and whose processor time is counted. */
+export const ENGINES: Readonly<Record<EngineName, Text>> = {
+  embedded: {
+    zh: '嵌入式引擎：每个区块只验证一次，真实节点会各自验证，这一点对竞争方案有利。处理器时间是运行进程自身的。',
+    en: 'Embedded engine: a block is validated once, where real peers each validate it; this favours the rivals. Processor time is that of the run’s own process.',
+  },
+  fabric: {
+    zh: 'Hyperledger Fabric，距离加在客户端接口上：同一条链的各节点与排序节点本身都在一台机器上。处理器时间包括运行进程与 Fabric 的全部进程，也包括它们在无人请求时所用的。',
+    en: 'Hyperledger Fabric, distance put at the client’s interface: peers and orderers of one chain themselves are on one machine. Processor time is that of the run’s own process and of all of Fabric’s, with what these take when nobody asks.',
+  },
+};
 
 /** Every word of the report in both languages; titles of schemes and simulations come with the evaluation. */
 export const TEXTS = {
@@ -15,10 +27,6 @@ export const TEXTS = {
   contents: { zh: '目录', en: 'Contents' },
   language: { zh: '语言', en: 'Language' },
   metric: { zh: '指标', en: 'Metric' },
-  reducedEngine: {
-    zh: '嵌入式引擎：每个区块只验证一次，真实节点会各自验证，这一点对竞争方案有利。',
-    en: 'Embedded engine: a block is validated once, where real peers each validate it; this favours the rivals.',
-  },
 
   answer: { zh: '结论', en: 'The answer' },
   primary: { zh: '测量前指定的主要比较', en: 'Primary comparison, named before anything was measured' },

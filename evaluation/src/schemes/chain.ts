@@ -1,70 +1,51 @@
-import { type Connection, createAttester, evaluate, OwnView, submit } from '@yilian/ledger';
-import { type EmbeddedChaincode, type EmbeddedNode, openEmbedded } from '@yilian/ledger/embedded';
+import type { GrpcClient } from '@hyperledger/fabric-gateway';
+import { type Committed, type Connection, createAttester, evaluate, OwnView, submit } from '@yilian/ledger';
 import { assembleProof } from '@yilian/ledger/verify';
 import { MainChain } from '@yilian/main-chain';
 import type { OutcomeProof } from '@yilian/protocol';
 import { RegionalChain } from '@yilian/regional-chain';
-import { chaincodesOf, type Member, type Network } from '@yilian/testbed/network';
-import { type ChainDistance, type ChainProfile, type Clock, Commits, distant } from '../network/index.ts';
+import type { Member, Network } from '@yilian/testbed/network';
+import { within } from '@yilian/testbed/patience';
+import { type ChainDistance, type ChainProfile, type Clock, distant } from '../network/index.ts';
+import type { ChainNode } from './chain-node.ts';
+
+export const SETTLE_MS = 30_000;
 
 export interface ChainOptions {
   readonly network: Network;
-  /** In the place of the network's own. */
-  readonly contracts?: EmbeddedChaincode['contracts'];
+  /** Ends with the chain. */
+  readonly node: ChainNode;
   /** Organisations whose attestations make a proof. */
   readonly quorum: number;
   readonly profileAt: (place: string) => ChainProfile;
   readonly clock: Clock;
 }
 
-/** One chain on an embedded node in memory, and what it looks like from each place. */
+/** One chain, and what it looks like from each place. */
 export class Chain implements AsyncDisposable {
   readonly network: Network;
-  readonly #node: EmbeddedNode;
-  readonly #commits: Commits;
   readonly #options: ChainOptions;
-  readonly #resources: AsyncDisposableStack;
+  readonly #resources = new AsyncDisposableStack();
   readonly #connections = new Map<string, Connection>();
   #counted = { height: 0, bytes: 0 };
 
-  private constructor(options: ChainOptions, node: EmbeddedNode, commits: Commits, resources: AsyncDisposableStack) {
+  constructor(options: ChainOptions) {
     this.network = options.network;
     this.#options = options;
-    this.#node = node;
-    this.#commits = commits;
-    this.#resources = resources;
+    this.#resources.use(options.node);
   }
 
-  static async open(options: ChainOptions): Promise<Chain> {
-    const { network, contracts } = options;
-    await using opened = new AsyncDisposableStack();
-    const chaincode = chaincodesOf(network.config);
-    const node = opened.use(
-      await openEmbedded(
-        { ...network.config, chaincodes: [{ ...chaincode, ...(contracts && { contracts }) }] },
-        { folder: ':memory:' },
-      ),
-    );
-    const [first = ''] = network.mspIds;
-    const reader = opened.use(network.connect(node.client(), network.member(first, 'admin')));
-    const commits = opened.use(await Commits.watch(reader, network.name, node.height()));
-    return new Chain(options, node, commits, opened.move());
+  /** What gateway clients of an organisation at a place connect through. */
+  clientAt(place: string, mspId: string, how: Pick<ChainDistance, 'ackAfterCommit'> = {}): GrpcClient {
+    const { profileAt, clock, node } = this.#options;
+    const { client, commits } = node.peer(mspId, place);
+    return distant(client, { profile: profileAt(place), clock, commits, ...how });
   }
 
-  /** The longest that the orderer waits for more transactions from now on, milliseconds. */
-  cutAfter(timeoutMs: number): void {
-    this.#node.updateBatch({ timeoutMs });
-  }
-
-  /** What gateway clients at a place connect through. */
-  clientAt(place: string, how: Pick<ChainDistance, 'ackAfterCommit'> = {}): ReturnType<EmbeddedNode['client']> {
-    const { profileAt, clock } = this.#options;
-    return distant(this.#node.client(), { profile: profileAt(place), clock, commits: this.#commits, ...how });
-  }
-
-  /** @param place where the member is; without it, nowhere in particular and next to everything */
+  /** @param place where the member is; without it, next to its organisation's peer */
   connect(member: Member, place?: string): Connection {
-    const client = place === undefined ? this.#node.client() : this.clientAt(place);
+    const { mspId } = member;
+    const client = place === undefined ? this.#options.node.peer(mspId).client : this.clientAt(place, mspId);
     return this.#resources.use(this.network.connect(client, member));
   }
 
@@ -80,6 +61,12 @@ export class Chain implements AsyncDisposable {
   async submit(mspId: string, role: string, name: string, args: readonly string[], place?: string): Promise<void> {
     const { name: channel, trust } = this.network;
     await submit(this.#connection(mspId, role, place).contract(channel, trust.chaincode), name, args);
+  }
+
+  /** Returns when no peer is behind a committed transaction: who endorses what follows from it has to know it. */
+  async everywhere({ transactionId }: Pick<Committed, 'transactionId'>): Promise<void> {
+    const committed = this.#options.node.peers.map(({ commits }) => commits.committed(transactionId));
+    await within(`every peer of ${this.network.name} has ${transactionId}`, SETTLE_MS, Promise.all(committed));
   }
 
   /** The outcome proof of a committed transaction. */
@@ -102,6 +89,11 @@ export class Chain implements AsyncDisposable {
       envelope,
       statements.map(({ attestation }) => attestation),
     ) as OutcomeProof;
+  }
+
+  /** Processor time of its processes so far, but for this process, milliseconds. */
+  cpuMs(): number {
+    return this.#options.node.cpuMs();
   }
 
   /** Bytes of all blocks. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Network } from '../network/index.ts';
 import type { Scheme } from '../results.ts';
+import type { Engine } from './engine.ts';
 import { type Bytes, type Doctor, type Enrolled, People } from './people.ts';
 import { type Phases, query } from './query.ts';
 import { inTurns, placeOf, type Question, Roster } from './roster.ts';
@@ -8,6 +9,7 @@ import type { Levers, Topology } from './topology.ts';
 import { World } from './world.ts';
 
 export interface DeploymentOptions {
+  readonly engine: Engine;
   readonly regions: number;
   /** Round trip between two places, milliseconds: that of the network. */
   readonly rttMs: number;
@@ -19,10 +21,12 @@ export interface DeploymentOptions {
   readonly patients: number;
   /** Of each patient's record. */
   readonly sizeBytes: (patient: number) => number;
-  /** Records that the chains hold besides, shared evenly among the places ({@link Ballast}). Default: none. */
+  /** Records that the chains hold besides, shared evenly among the places (`contracts/ballast.ts`). Default: none. */
   readonly records?: number;
   /** Of records and pseudonyms. Keys and times are the machine's. */
   readonly seed: string;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal;
 }
 
 /** A scheme that runs. */
@@ -37,11 +41,13 @@ export interface Deployment extends AsyncDisposable {
   ask(question: Question, signal: AbortSignal): Promise<Phases>;
   /** One more record at the patient's home, of somebody whom nobody asks about: releases stay as long as they are. */
   publish(patient: number, sizeBytes: number): Promise<void>;
+  /** Processor time so far of what runs beside this process, Redis left out; milliseconds. */
+  cpuMs(): number;
   /** Bytes of all chains (or logs), one copy each. */
   chainBytes(): Promise<number>;
 }
 
-const PATIENTS_AT_ONCE = 8;
+const PATIENTS_AT_ONCE = 16;
 
 /** A {@link Deployment} made of chains, relays, proxies and vaults. */
 export class ChainDeployment implements Deployment {
@@ -73,18 +79,22 @@ export class ChainDeployment implements Deployment {
     scheme: Scheme,
     topology: Topology,
     levers: Levers,
-    { network, patients, sizeBytes, records = 0, seed, cutMs }: DeploymentOptions,
+    { engine, network, patients, sizeBytes, records = 0, seed, cutMs, signal }: DeploymentOptions,
   ): Promise<ChainDeployment> {
-    const world = await World.open({ topology, network, levers, ballast: records > 0 });
+    const world = await World.open({ topology, engine, cutMs, network, levers, signal });
     try {
       const people = new People(world);
       const { places } = topology;
       const indices = Array.from({ length: patients }, (_, index) => index);
-      const enrolled = await inTurns(PATIENTS_AT_ONCE, indices, (index) =>
-        people.enrol(places[index % places.length] ?? '', sizeBytes(index), bytesFrom(`${seed}/patient ${index}`)),
-      );
+      const enrolled = await inTurns(PATIENTS_AT_ONCE, indices, (index) => {
+        signal?.throwIfAborted();
+        return people.enrol(
+          places[index % places.length] ?? '',
+          sizeBytes(index),
+          bytesFrom(`${seed}/patient ${index}`),
+        );
+      });
       if (records > 0) await people.fill(records, bytesFrom(`${seed}/ballast`));
-      world.cutAfter(cutMs);
       return new ChainDeployment(scheme, world, people, enrolled, seed);
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -104,10 +114,17 @@ export class ChainDeployment implements Deployment {
     const { places } = this.#world.topology;
     const place = places[patient % places.length] ?? '';
     const known = this.#writers.get(place);
-    if (known !== undefined) return this.#people.publish(await known, sizeBytes);
+    if (known !== undefined) {
+      await this.#people.publish(await known, sizeBytes);
+      return;
+    }
     const enrolling = this.#people.enrol(place, sizeBytes, bytesFrom(`${this.#seed}/writer ${place}`));
     this.#writers.set(place, enrolling);
     await enrolling;
+  }
+
+  cpuMs(): number {
+    return this.#world.cpuMs();
   }
 
   chainBytes(): Promise<number> {

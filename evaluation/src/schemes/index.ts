@@ -1,4 +1,5 @@
 export type { Deployment, DeploymentOptions } from './deployment.ts';
+export { type Engine, findEngine } from './engine.ts';
 export { MOST_REGIONS, openScheme, SCHEMES, schemeOf } from './open.ts';
 export type { Phases } from './query.ts';
 export type { Question } from './roster.ts';

@@ -35,12 +35,13 @@ import { EvaluationError } from '../errors.ts';
 import type { Scheme } from '../results.ts';
 import { bytesFrom, type Deployment, type DeploymentOptions } from './deployment.ts';
 import { House, type HouseReply } from './house.ts';
+import { QUORUM } from './node-plans.ts';
 import { type Bytes, PURPOSE } from './people.ts';
 import { judged, type Phases } from './query.ts';
 import { placeOf, type Question, Roster } from './roster.ts';
 import { organisationsOf, placesOf } from './topology.ts';
 import { BODIES, Ways } from './ways.ts';
-import { FEDERATION, FOLDER, QUORUM, SCOPE, THRESHOLD } from './world.ts';
+import { FEDERATION, FOLDER, SCOPE, THRESHOLD } from './world.ts';
 
 const DAY_MS = 86_400_000;
 const EPOCH = 1;
@@ -138,6 +139,10 @@ export class NoChainDeployment implements Deployment {
 
   async publish(patient: number, sizeBytes: number): Promise<void> {
     await this.#enrol(this.#homes[patient % this.#homes.length] as Home, sizeBytes);
+  }
+
+  cpuMs(): number {
+    return 0;
   }
 
   async chainBytes(): Promise<number> {

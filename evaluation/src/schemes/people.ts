@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Hospital, Patient, Practitioner, type RelayClient } from '@yilian/client';
-import { createSigner } from '@yilian/ledger';
+import { type Committed, createSigner } from '@yilian/ledger';
 import { PatientKeys, SecretKey } from '@yilian/pre';
 import { toBase64url } from '@yilian/protocol';
 import type { Vault } from '@yilian/vault';
@@ -54,9 +54,10 @@ export class People {
     const patient = new Patient({ keys, pseudonym: toBase64url(bytes(32)), federation: FEDERATION });
     const hospital = this.#hospital(place, home);
     const enrolled: Enrolled = { patient, place, home, hospital, bytes, published: new Map() };
-    await enrolled.hospital.enrol(patient.patientKey(home.chain));
-    await enrolled.hospital.bind(patient.scopeKey(home.chain, SCOPE, 1));
-    await this.publish(enrolled, sizeBytes);
+    const chain = this.#world.chain(home.chain);
+    await chain.everywhere(await hospital.enrol(patient.patientKey(home.chain)));
+    await chain.everywhere(await hospital.bind(patient.scopeKey(home.chain, SCOPE, 1)));
+    await chain.everywhere(await this.publish(enrolled, sizeBytes));
     await this.#index(enrolled);
     return enrolled;
   }
@@ -65,9 +66,9 @@ export class People {
   async publish(
     { patient: { pseudonym }, place, hospital, bytes, published }: Enrolled,
     sizeBytes: number,
-  ): Promise<void> {
+  ): Promise<Pick<Committed, 'transactionId'>> {
     const plaintext = bytes(sizeBytes);
-    const { recordId, cid, sha256 } = await hospital.publish({
+    const { recordId, cid, sha256, transactionId } = await hospital.publish({
       pseudonym,
       scope: SCOPE,
       codes: [CODE],
@@ -77,6 +78,7 @@ export class People {
     });
     this.#world.ways.putBody(cid, this.#world.holder(place).url);
     published.set(recordId, sha256);
+    return { transactionId };
   }
 
   /** So many records more on the chains, shared evenly among the places, each of another patient whom the index knows. */

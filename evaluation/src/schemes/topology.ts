@@ -1,8 +1,8 @@
-import type { EmbeddedChaincode } from '@yilian/ledger/embedded';
-import { contracts as mainContracts } from '@yilian/main-chain/contracts';
 import { type ChainProfile, HERE, nationalProfile, thinProfile } from '../network/index.ts';
-import { EveryRegion, Receipts } from './stand-ins.ts';
 import { BODIES } from './ways.ts';
+
+const MAIN_CONTRACTS = new URL('./contracts/main.ts', import.meta.url).href;
+const MAIN_WITHOUT_INDEX = new URL('./contracts/main-without-index.ts', import.meta.url).href;
 
 /** A chain of records: whose it is, and what it looks like from each place. */
 export interface ChainPlan {
@@ -39,7 +39,8 @@ export interface Topology {
   readonly chains: readonly ChainPlan[];
   readonly relays: readonly RelayPlan[];
   readonly mainProfileAt: (place: string) => ChainProfile;
-  readonly mainContracts: EmbeddedChaincode['contracts'];
+  /** URL of the module that has them. */
+  readonly mainContracts: string;
   readonly home: (place: string) => HomePlan;
   /** The relay that a doctor at a place puts a question about another's patients to, and their hospital there. */
   readonly door: (place: string, home: string) => { readonly relay: RelayPlan; readonly hospital: string };
@@ -73,7 +74,7 @@ export function placesOf(regions: number): string[] {
 }
 
 /** A chain in every region, one main chain that every region has a view of. */
-export function federation(spread: Spread, { remoteIndex = false, receiptOnMain = false }: Levers): Topology {
+export function federation(spread: Spread, { remoteIndex = false }: Levers): Topology {
   const { places } = spread;
   const far = farFrom(spread);
   const chains = places.map((place) => regionalPlan(place, spread));
@@ -87,7 +88,7 @@ export function federation(spread: Spread, { remoteIndex = false, receiptOnMain 
       ...nationalAt(place, spread, true),
       evaluateMs: remoteIndex ? far(place) : 0,
     }),
-    mainContracts: receiptOnMain ? [...mainContracts, Receipts] : mainContracts,
+    mainContracts: MAIN_CONTRACTS,
     home: (place) => homeOf(place, place, proxiesAt(place), relayAt(place)),
     door: (place) => ({ relay: relayAt(place), hospital: organisationsOf(place)[2] }),
   };
@@ -95,8 +96,7 @@ export function federation(spread: Spread, { remoteIndex = false, receiptOnMain 
 
 /** As {@link federation}, but the index names every region as a home of everybody. */
 export function broadcast(spread: Spread): Topology {
-  const contracts = mainContracts.map((contract) => (new contract().getName() === 'Index' ? EveryRegion : contract));
-  return { ...federation(spread, {}), mainContracts: contracts, firstRelease: true };
+  return { ...federation(spread, {}), mainContracts: MAIN_WITHOUT_INDEX, firstRelease: true };
 }
 
 /**
@@ -161,7 +161,7 @@ const NATION = 'nation';
 
 function oneChain({ places }: Spread, plan: ChainPlan, relays: readonly RelayPlan[]) {
   // What is left on the main chain is the registry of regions and patients, on every place's own peer.
-  return { places, chains: [plan], relays, mainProfileAt: () => HERE, mainContracts };
+  return { places, chains: [plan], relays, mainProfileAt: () => HERE, mainContracts: MAIN_CONTRACTS };
 }
 
 function regionalPlan(place: string, { rttMs }: Spread): ChainPlan {
@@ -213,6 +213,13 @@ function proxiesAt(place: string): readonly string[] {
 
 function letterOf(index: number): string {
   return String.fromCharCode('A'.charCodeAt(0) + index);
+}
+
+/** Who runs a relay: the place's commission, or the chain's own where the place has none on this chain. */
+export function operatorOf({ place }: RelayPlan, { members }: ChainPlan): string {
+  const [own] = organisationsOf(place);
+  const [first = ''] = members.keys();
+  return members.has(own) ? own : first;
 }
 
 /** Where the bodies of a chain's records are to be had, by what its entry names. */

@@ -2,33 +2,26 @@ import { FederationView, RelayClient } from '@yilian/client';
 import type { MainChain } from '@yilian/main-chain';
 import { digest, type Genesis, type RegionEntry, utf8Bytes } from '@yilian/protocol';
 import { type RunningProxy, startProxy } from '@yilian/proxy';
-import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 import { buildRelay, type Relay, type RelayConfig } from '@yilian/relay';
 import { Files } from '@yilian/testbed/files';
-import { MAIN, type Member, Network } from '@yilian/testbed/network';
+import { MAIN, type Member } from '@yilian/testbed/network';
 import { until } from '@yilian/testbed/patience';
 import { RedisServer } from '@yilian/testbed/redis-server';
 import { openBlockVault, openRemoteVault, type StoredVault, serveGateway, type Vault } from '@yilian/vault';
 import { pino } from 'pino';
 import type { Network as Between } from '../network/index.ts';
-import { Ballast } from './ballast.ts';
-import { Chain } from './chain.ts';
-import { type ChainPlan, holdersOf, type Levers, type RelayPlan, type Topology } from './topology.ts';
+import { Chain, SETTLE_MS } from './chain.ts';
+import type { Engine } from './engine.ts';
+import { AUTHORITIES, authorityAt, MAJORITY, mainNodePlan, nodePlanOf, QUORUM } from './node-plans.ts';
+import { type ChainPlan, holdersOf, type Levers, operatorOf, type RelayPlan, type Topology } from './topology.ts';
 import { Ways } from './ways.ts';
 
 export const FEDERATION = 'evaluation';
 export const SCOPE = 'laboratory';
-const AUTHORITIES = ['Authority1', 'Authority2', 'Authority3', 'Authority4'] as const;
-/** Of the authorities: more than two thirds. */
-const MAJORITY = 3;
-/** Of a chain's organisations. */
-export const QUORUM = 2;
-const SETTLE_MS = 30_000;
 /** In memory where the machine has such a folder: what is measured is not the disk. */
 export const FOLDER = '/dev/shm';
 /** Of the proxies that hold a grant's fragments. */
 export const THRESHOLD = 2;
-const WITH_BALLAST = [...regionalContracts, Ballast];
 const NEVER_MS = 3_600_000;
 /** Bounds are there for attackers, and every request here is one organisation's. */
 const LIMITS: NonNullable<RelayConfig['limits']> = {
@@ -55,11 +48,14 @@ interface RunningRelay {
 
 export interface WorldOptions {
   readonly topology: Topology;
-  /** Whether chains can be filled ({@link fill}). */
-  readonly ballast: boolean;
+  readonly engine: Engine;
+  /** The longest that an orderer waits for more transactions, milliseconds. */
+  readonly cutMs: number;
   /** Between the topology's places. */
   readonly network: Between;
   readonly levers: Levers;
+  /** Ends the opening. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** All parts of one scheme, each at its place: chains, relays with their Redis, proxies, vaults. */
@@ -95,29 +91,29 @@ export class World implements AsyncDisposable {
   }
 
   static async open(options: WorldOptions): Promise<World> {
-    const { topology, ballast, network: between } = options;
-    const { clock } = between;
+    const {
+      topology,
+      engine,
+      cutMs,
+      signal,
+      network: { clock },
+    } = options;
     await using opened = new AsyncDisposableStack();
     const files = opened.use(await Files.open(FEDERATION, 'silent', FOLDER));
-    const main = opened.use(
-      await Chain.open({
-        network: new Network(MAIN, AUTHORITIES, MAJORITY),
-        contracts: [...topology.mainContracts, ...(ballast ? [Ballast] : [])],
-        quorum: MAJORITY,
-        profileAt: topology.mainProfileAt,
-        clock,
-      }),
-    );
-    const chains = new Map<string, Chain>();
-    for (const { name, members, endorsement, profileAt } of topology.chains) {
-      const network = new Network(name, [...members.keys()], QUORUM, endorsement);
-      chains.set(
-        name,
-        opened.use(
-          await Chain.open({ network, quorum: QUORUM, profileAt, clock, ...(ballast && { contracts: WITH_BALLAST }) }),
-        ),
-      );
-    }
+    const plans = [
+      { ...mainNodePlan(topology, cutMs), quorum: MAJORITY, profileAt: topology.mainProfileAt },
+      ...topology.chains.map((plan) => ({
+        ...nodePlanOf(plan, topology, cutMs),
+        quorum: QUORUM,
+        profileAt: plan.profileAt,
+      })),
+    ];
+    const nodes = await engine.open(plans, { folder: files.path('chains'), signal });
+    const [main, ...others] = nodes.map((node, index) => {
+      const { network, quorum, profileAt } = plans[index] as (typeof plans)[number];
+      return opened.use(new Chain({ network, node, quorum, profileAt, clock }));
+    }) as [Chain, ...Chain[]];
+    const chains = new Map(others.map((chain) => [chain.network.name, chain]));
     const holders = new Map<string, Holder>();
     for (const place of topology.places) {
       const vault = opened.use(await openBlockVault({ folder: files.path(`${place}-vault`) }));
@@ -172,8 +168,9 @@ export class World implements AsyncDisposable {
     return known;
   }
 
-  cutAfter(timeoutMs: number): void {
-    for (const chain of [this.main, ...this.#chains.values()]) chain.cutAfter(timeoutMs);
+  /** Processor time so far of what runs beside this process, Redis left out; milliseconds. */
+  cpuMs(): number {
+    return [this.main, ...this.#chains.values()].reduce((total, chain) => total + chain.cpuMs(), 0);
   }
 
   /** Of all chains, one copy each. */
@@ -198,13 +195,15 @@ export class World implements AsyncDisposable {
     const genesisFile = await this.#files.json('genesis', this.genesis);
     for (const [index, plan] of topology.relays.entries()) {
       const url = redis.get(plan.place) ?? '';
-      const authority = AUTHORITIES[topology.places.indexOf(plan.place) % AUTHORITIES.length] ?? '';
+      const authority = authorityAt(topology.places, plan.place);
       this.#relays.set(plan, await this.#buildRelay(plan, index, { redisUrl: url, authority, attesters, genesisFile }));
     }
-    for (const plan of topology.chains) {
-      const chain = this.chain(plan.name);
-      await chain.as(chain.network.mspIds[0] ?? '', 'admin').found(plan.name, this.genesis);
-    }
+    await Promise.all(
+      [...this.#chains].map(async ([name, chain]) => {
+        const [first = ''] = chain.network.mspIds;
+        await chain.everywhere(await chain.as(first, 'admin').found(name, this.genesis));
+      }),
+    );
     const scopes = [{ scope: SCOPE, title: 'Laboratory', titleZh: '检验' }];
     const changes = [
       await this.#approve({ kind: 'scopes', entry: { version: 1, scopes } }),
@@ -216,7 +215,7 @@ export class World implements AsyncDisposable {
     await Promise.all(
       [...this.#chains.values()].map(async (chain) => {
         const mirror = chain.as(chain.network.mspIds[0] ?? '', 'relay');
-        for (const proof of proofs) await mirror.mirrorChange(proof);
+        for (const proof of proofs) await chain.everywhere(await mirror.mirrorChange(proof));
       }),
     );
     const proxies = await Promise.all(topology.chains.flatMap((plan) => this.#startProxies(plan)));
@@ -230,13 +229,15 @@ export class World implements AsyncDisposable {
   }
 
   async #found(): Promise<void> {
-    await this.asAuthority('admin').found(this.genesis);
+    await this.main.everywhere(await this.asAuthority('admin').found(this.genesis));
   }
 
   async #approve(change: Parameters<MainChain['approve']>[0]): Promise<string> {
     let transactionId = '';
-    for (const mspId of AUTHORITIES.slice(0, MAJORITY))
+    for (const mspId of AUTHORITIES.slice(0, MAJORITY)) {
       ({ transactionId } = await this.asAuthority('admin', mspId).approve(change));
+      await this.main.everywhere({ transactionId });
+    }
     return transactionId;
   }
 
@@ -307,7 +308,8 @@ export class World implements AsyncDisposable {
     const { sequential, fetchedBodies } = this.#levers;
     const chain = this.chain(plan.chain);
     const chainPlan = this.topology.chains.find(({ name }) => name === plan.chain) as ChainPlan;
-    const member = chain.network.member(this.#operator(plan, chain), 'relay', `relay-${index}`);
+    const operator = operatorOf(plan, chainPlan);
+    const member = chain.network.member(operator, 'relay', `relay-${index}`);
     const gateways = new Map([...this.#holders].map(([place, { url }]) => [place, url]));
     const config: RelayConfig = {
       ...shared,
@@ -330,8 +332,8 @@ export class World implements AsyncDisposable {
     };
     const relay = this.#resources.use(
       await buildRelay(config, {
-        regionalClient: chain.clientAt(plan.place, { ackAfterCommit: sequential === true }),
-        mainClient: this.main.clientAt(plan.place),
+        regionalClient: chain.clientAt(plan.place, operator, { ackAfterCommit: sequential === true }),
+        mainClient: this.main.clientAt(plan.place, authority),
         fetch: this.#fetchOf(plan, authority),
         log: pino({ level: process.env['RELAY_LOG'] ?? 'silent' }, pino.destination(2)),
       }),
@@ -339,12 +341,6 @@ export class World implements AsyncDisposable {
     const url = await relay.app.listen({ host: config.host, port: config.port });
     this.ways.put(url, plan.place);
     return { plan, member, relay, url };
-  }
-
-  /** The place's commission, or the chain's own where the place has none on this chain. */
-  #operator({ place }: RelayPlan, { network }: Chain): string {
-    const own = `Commission${place.slice(-1).toUpperCase()}`;
-    return network.mspIds.includes(own) ? own : (network.mspIds[0] ?? '');
   }
 
   /** How a relay reaches others; where every question needs a receipt, only after the main chain has it. */

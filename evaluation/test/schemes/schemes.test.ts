@@ -1,16 +1,14 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Network } from '../../src/network/index.ts';
-import type { Kind, Temperature } from '../../src/results.ts';
-import { type Deployment, openScheme, placesOf, SCHEMES, schemeOf } from '../../src/schemes/index.ts';
+import { findEngine, openScheme, placesOf, SCHEMES, schemeOf } from '../../src/schemes/index.ts';
+import { children, LIMIT_MS, open, tamper, timed } from './deployments.ts';
 
+const engine = await findEngine('embedded');
 const RTT_MS = 20;
 /** A timer may fire a millisecond early. */
 const SLACK_MS = 2;
-const LIMIT_MS = 20_000;
-/** Patient 0 is at home at the capital, patient 1 at the other of two places. */
-const PATIENTS = [0, 1];
 
 /**
  * Round trips between the places that a query cannot do without, by who is asked about whom: somebody at the capital by a
@@ -37,28 +35,6 @@ const FLOORS: Readonly<Record<string, readonly [number, number, number, number]>
   'no-chain': [0, 0, 1, 1],
 };
 
-async function open(
-  id: string,
-  rttMs: number,
-  records = 0,
-): Promise<{ deployment: Deployment; stack: AsyncDisposableStack }> {
-  const stack = new AsyncDisposableStack();
-  const distances = { rttMs, jitter: 0, mbit: 1000, loss: 0 };
-  const network = stack.use(await Network.open({ places: placesOf(2), distances, random: () => 0.5 }));
-  const sizes = { patients: PATIENTS.length, sizeBytes: () => 5000, records };
-  const deployment = stack.use(await openScheme(id, { regions: 2, rttMs, cutMs: 5, network, seed: id, ...sizes }));
-  return { deployment, stack };
-}
-
-async function timed(deployment: Deployment, kind: Kind, patient: number, temperature: Temperature) {
-  const question = { kind, patient, temperature };
-  await deployment.prepare([question]);
-  const start = performance.now();
-  const phases = await deployment.ask(question, AbortSignal.timeout(LIMIT_MS));
-  const latencyMs = performance.now() - start;
-  return { latencyMs, phases };
-}
-
 afterEach(() => void vi.restoreAllMocks());
 
 describe('Every scheme', () => {
@@ -79,7 +55,7 @@ describe('Every scheme', () => {
 
 describe.each(Object.entries(FLOORS))('%s', (id, floors) => {
   it('answers right inside a region and across, cold or warm, no sooner than its messages can be there', async () => {
-    const { deployment, stack } = await open(id, RTT_MS);
+    const { deployment, stack } = await open(engine, id, RTT_MS);
     await using _ = stack;
     expect(deployment.scheme).toMatchObject({ id });
     for (const [index, kind] of (['intra', 'intra', 'cross', 'cross'] as const).entries()) {
@@ -95,7 +71,7 @@ describe.each(Object.entries(FLOORS))('%s', (id, floors) => {
 describe('A deployment', () => {
   it('answers without any distance, publishes, and leaves nothing behind', async () => {
     const before = await traces();
-    const { deployment, stack } = await open('national', 0);
+    const { deployment, stack } = await open(engine, 'national', 0);
     for (const kind of ['intra', 'cross'] as const) await timed(deployment, kind, 0, 'warm');
     const bytes = await deployment.chainBytes();
     await deployment.publish(0, 5000);
@@ -109,9 +85,9 @@ describe('A deployment', () => {
 
   it('answers right beside as many other records as it is told to hold', async () => {
     const RECORDS = 1200;
-    const { deployment: empty, stack: first } = await open('national', 0);
+    const { deployment: empty, stack: first } = await open(engine, 'national', 0);
     await using _first = first;
-    const { deployment: full, stack: second } = await open('national', 0, RECORDS);
+    const { deployment: full, stack: second } = await open(engine, 'national', 0, RECORDS);
     await using _second = second;
     // A record and its line in its patient's list.
     const leastBytes = RECORDS * 1200;
@@ -120,16 +96,10 @@ describe('A deployment', () => {
   }, 60_000);
 
   it('takes a body that was tampered with for a wrong answer, and none at all for a missing one', async () => {
-    const { deployment, stack } = await open('federation', 0);
+    const { deployment, stack } = await open(engine, 'federation', 0);
     await using _ = stack;
     await timed(deployment, 'cross', 0, 'warm');
-    const { fetch } = globalThis;
-    const tampering = vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
-      const response = await fetch(input, init);
-      const { pathname } = new URL(input instanceof Request ? input.url : input);
-      if (pathname.startsWith('/ipfs/')) return new Response(turned(Buffer.from(await response.arrayBuffer())));
-      return pathname.endsWith('/answer') ? Response.json(tampered(await response.json())) : response;
-    });
+    const tampering = tamper();
     const question = { kind: 'cross', patient: 0, temperature: 'warm' } as const;
     await expect(deployment.ask(question, AbortSignal.timeout(LIMIT_MS))).rejects.toMatchObject({
       code: 'WRONG_ANSWER',
@@ -141,7 +111,7 @@ describe('A deployment', () => {
   }, 60_000);
 
   it('ends a query with the reason of its signal', async () => {
-    const { deployment, stack } = await open('federation', RTT_MS);
+    const { deployment, stack } = await open(engine, 'federation', RTT_MS);
     await using _ = stack;
     const question = { kind: 'cross', patient: 0, temperature: 'warm' } as const;
     await deployment.prepare([question]);
@@ -156,34 +126,16 @@ describe('A deployment', () => {
       distances: { rttMs: 0, jitter: 0, mbit: 1000, loss: 0 },
       random: () => 0.5,
     });
-    const options = { rttMs: 0, cutMs: 5, network, seed: '', patients: 1, sizeBytes: () => 1 };
+    const options = { engine, rttMs: 0, cutMs: 5, network, seed: '', patients: 1, sizeBytes: () => 1 };
     for (const regions of [1, 9, 2.5])
       await expect(openScheme('federation', { ...options, regions })).rejects.toMatchObject({ code: 'IMPOSSIBLE' });
   });
 });
 
-/** The answer with one bit of the bodies that ride along turned. */
-function tampered(answer: unknown): unknown {
-  const { answers } = answer as { answers: { bodies: { sealed: string }[] }[] };
-  for (const body of answers.flatMap(({ bodies }) => bodies)) {
-    body.sealed = turned(Buffer.from(body.sealed, 'base64url')).toString('base64url');
-  }
-  return answer;
-}
-
-function turned(bytes: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
-  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-  return bytes;
-}
-
 /** What a deployment would leave: Redis servers of this process, by the folders they work in, and listening sockets. */
 async function traces() {
-  const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).trim().split(' ');
-  const folders: string[] = [];
-  for (const pid of children) {
-    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-    if (name.startsWith('redis-server')) folders.push(dirname(await readlink(`/proc/${pid}/cwd`)));
-  }
+  const servers = (await children()).get('redis-server') ?? [];
+  const folders = await Promise.all(servers.map(async (pid) => dirname(await readlink(`/proc/${pid}/cwd`))));
   const listening = process.getActiveResourcesInfo().filter((kind) => kind === 'TCPServerWrap').length;
   return { folders, listening };
 }

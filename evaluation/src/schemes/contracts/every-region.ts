@@ -1,4 +1,4 @@
-import { ChainContract, type Context, putJson } from '@yilian/ledger/contract';
+import { ChainContract, type Context } from '@yilian/ledger/contract';
 import { contracts } from '@yilian/main-chain/contracts';
 
 type Function = (ctx: Context, ...args: readonly string[]) => Promise<string>;
@@ -21,17 +21,6 @@ export class EveryRegion extends ChainContract {
       readonly entry: { readonly region: string };
     }[];
     return JSON.stringify(regions.map(({ entry }) => entry.region));
-  }
-}
-
-/** A receipt of every question between regions, which the federation does without. */
-export class Receipts extends ChainContract {
-  constructor() {
-    super('Receipts');
-  }
-
-  async note(ctx: Context, digest: string): Promise<void> {
-    await putJson(ctx, ctx.stub.createCompositeKey('receipt', [digest]), { digest });
   }
 }
 
