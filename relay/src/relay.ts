@@ -218,6 +218,12 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     metrics,
     log,
     everyMs: limits.scanMs,
+    duties: new Map([
+      ['regions', () => mirrors.isDue()],
+      ['index', () => index.isDue()],
+      ['checkpoint', async () => checkpoints.isDue],
+      ['receipts', () => receipts.isDue()],
+    ]),
   });
   const watchers = new Watchers(requests, signals, limits.watchers);
   const app = await buildApp(

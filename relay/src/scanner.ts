@@ -24,6 +24,8 @@ export interface ScannerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly everyMs: number;
+  /** Jobs of the `mirror` queue, each with whether there is something for it to do. */
+  readonly duties: ReadonlyMap<string, () => Promise<boolean>>;
 }
 
 const MAX_WAITING = 200;
@@ -58,16 +60,17 @@ export class Scanner {
 
   /** Every part by itself: one chain that does not answer must not keep the others from being looked after. */
   async scan(): Promise<void> {
-    const { directory, heights, queues } = this.#options;
+    const { directory, heights, queues, duties } = this.#options;
     await Promise.all([
       this.#part('view', async () => {
         await directory.refresh();
         if (heights.due) await heights.renew();
       }),
-      this.#part('regions', () => queues.add('mirror', 'regions', 'regions', {})),
-      this.#part('index', () => queues.add('mirror', 'index', 'index', {})),
-      this.#part('checkpoint', () => queues.add('mirror', 'checkpoint', 'checkpoint', {})),
-      this.#part('receipts', () => queues.add('mirror', 'receipts', 'receipts', {})),
+      ...[...duties].map(([duty, isDue]) =>
+        this.#part(duty, async () => {
+          if (await isDue()) await queues.add('mirror', duty, duty, {});
+        }),
+      ),
       this.#part('pending', () => this.#pending()),
       this.#part('waiting', () => this.#waiting()),
     ]);
