@@ -7,6 +7,7 @@ import type { Directory } from './directory.ts';
 import { type Legs, priorityOf } from './legs.ts';
 import type { MainHeights } from './main-height.ts';
 import type { Metrics } from './metrics.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { OutcomeMirror } from './outcome-mirror.ts';
 import { nameOf, type Queues } from './queues.ts';
 
@@ -20,6 +21,7 @@ export interface ScannerOptions {
   readonly absences: Absences;
   readonly outcomes: OutcomeMirror;
   readonly decisions: Decisions;
+  readonly neighbours: Neighbours;
   readonly queues: Queues;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -60,7 +62,7 @@ export class Scanner {
 
   /** Every part by itself: one chain that does not answer must not keep the others from being looked after. */
   async scan(): Promise<void> {
-    const { directory, heights, queues, duties } = this.#options;
+    const { directory, heights, neighbours, queues, duties } = this.#options;
     await Promise.all([
       this.#part('view', async () => {
         await directory.refresh();
@@ -71,6 +73,7 @@ export class Scanner {
           if (await isDue()) await queues.add('mirror', duty, duty, {});
         }),
       ),
+      this.#part('neighbours', () => neighbours.greet()),
       this.#part('pending', () => this.#pending()),
       this.#part('waiting', () => this.#waiting()),
     ]);
