@@ -6,7 +6,6 @@ import {
   type OutcomeProof,
   Pseudonym,
   parseOutcome,
-  parseOutcomeProof,
   parser,
   RegionId,
   Request,
@@ -15,6 +14,7 @@ import {
 import { Type } from '@yilian/schema';
 import { noteAccess } from './accesses.ts';
 import { MIRROR_TTL_MS } from './freshness.ts';
+import { unpackProofs } from './packed-proofs.ts';
 import { keyCertificateOf } from './practitioners.ts';
 import {
   documentArgument,
@@ -27,6 +27,7 @@ import {
   payloadOf,
   proofArgument,
   requireRole,
+  textArgument,
 } from './region.ts';
 import {
   type Leg,
@@ -49,7 +50,6 @@ const MAX_HOMES = 64;
 /** The leg of a request that no region is known for. */
 const MAIN = 'main';
 const parseHomeList = parser('homes', Type.Array(RegionId, { maxItems: MAX_HOMES, uniqueItems: true }));
-const parseProofs = parser('proofs', Type.Array(Type.Unknown(), { minItems: 1, maxItems: 64 }));
 const parseAbsence = parser(
   'absence',
   Type.Object({ pseudonym: Pseudonym, requestId: Hash }, { additionalProperties: false }),
@@ -110,13 +110,13 @@ export async function recordRequest(
 }
 
 /** Requesting side: copies home outcomes, each with its proof; at most one transaction a second carries many. */
-export async function mirrorOutcomes(ctx: Context, json: string): Promise<void> {
+export async function mirrorOutcomes(ctx: Context, packed: string): Promise<void> {
   requireRole(ctx, 'relay');
   const home = await foundation(ctx);
   const at = now(ctx);
   const legs = new Map<string, Leg[]>();
-  for (const candidate of parseProofs(parseArgument(json, 'proofs'))) {
-    const { requestId, leg } = await provenLeg(ctx, home, parseOutcomeProof(candidate), at);
+  for (const proof of unpackProofs(textArgument(packed, 'proofs'))) {
+    const { requestId, leg } = await provenLeg(ctx, home, proof, at);
     legs.set(requestId, [...(legs.get(requestId) ?? []), leg]);
   }
   for (const [requestId, settled] of legs) await settleLegs(ctx, await requestOf(ctx, requestId), settled);

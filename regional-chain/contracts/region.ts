@@ -105,6 +105,11 @@ export function parseArgument(json: string, limit: keyof typeof LIMITS): unknown
   return parseCanonical(json, LIMITS[limit]);
 }
 
+/** An argument that is no JSON. @throws ARGUMENT_TOO_LARGE */
+export function textArgument(text: string, limit: keyof typeof LIMITS): string {
+  return text.length <= LIMITS[limit] ? text : refuse('ARGUMENT_TOO_LARGE', `more than ${LIMITS[limit]} characters`);
+}
+
 export function proofArgument(json: string): OutcomeProof {
   return parseOutcomeProof(parseArgument(json, 'proof'));
 }

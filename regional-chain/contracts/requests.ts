@@ -39,8 +39,8 @@ export class RequestContract extends ChainContract {
     return declineRequest(ctx, json);
   }
 
-  mirror(ctx: Context, json: string): Promise<void> {
-    return mirrorOutcomes(ctx, json);
+  mirror(ctx: Context, packed: string): Promise<void> {
+    return mirrorOutcomes(ctx, packed);
   }
 
   absent(ctx: Context, requestId: string, proofJson: string): Promise<void> {

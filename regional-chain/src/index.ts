@@ -1,6 +1,7 @@
 export type { Access, AccessPage } from '../contracts/accesses.ts';
 export { decide, type GrantState } from '../contracts/consent.ts';
 export type { GrantEntry } from '../contracts/grants.ts';
+export { packProofs, unpackProofs } from '../contracts/packed-proofs.ts';
 export type { Patient } from '../contracts/patients.ts';
 export type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 export type { RecordHeader } from '../contracts/records.ts';

@@ -21,6 +21,7 @@ import type {
 import { canonicalJson } from '@yilian/protocol';
 import type { AccessPage } from '../contracts/accesses.ts';
 import type { GrantEntry } from '../contracts/grants.ts';
+import { packProofs } from '../contracts/packed-proofs.ts';
 import type { Patient } from '../contracts/patients.ts';
 import type { KeyCertificateEntry } from '../contracts/practitioners.ts';
 import type { RecordHeader } from '../contracts/records.ts';
@@ -193,9 +194,9 @@ export class RegionalChain {
     return this.#submit('Requests:decline', [denial]);
   }
 
-  /** At most 64 proofs and 8 MiB together. */
-  mirrorOutcomes(proofs: readonly OutcomeProof[]): Promise<Committed> {
-    return this.#submit('Requests:mirror', [proofs]);
+  /** At most 64 proofs and 8 MiB together, which are written packed. */
+  async mirrorOutcomes(proofs: readonly OutcomeProof[]): Promise<Committed> {
+    return this.#submit('Requests:mirror', [packProofs(proofs)]);
   }
 
   recordAbsence(requestId: string, proof: OutcomeProof): Promise<Committed> {

@@ -12,7 +12,7 @@ import type { PageEntry, RegionalChain } from '@yilian/regional-chain';
 import { parseCid, type Vault } from '@yilian/vault';
 import QuickLRU from 'quick-lru';
 import type { Answer } from './api.ts';
-import { gather, type Witnesses } from './attestations.ts';
+import type { Witness, Witnesses } from './attestations.ts';
 import { RelayError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -115,7 +115,7 @@ export class Assembly {
   }
 
   /**
-   * Asks the proxies that the decision names for their shares and attestations; the first that suffice are taken. When the patient revoked after
+   * Asks proxies that the decision names for their shares and attestations, until what came suffices. When the patient revoked after
    * the decision and before that, the revocation takes the shares' place.
    */
   async #release(
@@ -136,14 +136,17 @@ export class Assembly {
     const shares = new Map<string, Share>();
     const named = new Set(outcome.scopes.flatMap((scope) => (scope.permitted ? scope.proxies : [])));
     const asked = (await proxies.list()).filter(({ mspId }) => named.has(mspId) && !without.includes(mspId));
-    await gather(asked, async (witness, signal) => {
+    const least = Math.max(...outcome.scopes.map((scope) => (scope.permitted ? scope.threshold : 1)));
+    const ask = async (witness: Witness, signal: AbortSignal) => {
       const order = { requestId, transactionId };
       const reply = parseReply(await proxies.order(witness, '/v1/releases', 'release', order, signal));
       const ballot = await counting;
       ballot.add(witness, reply.attestation);
-      if (reply.share.mspId === witness.mspId) shares.set(witness.mspId, reply.share);
+      if (reply.share.mspId !== witness.mspId) throw new RelayError('REMOTE_REFUSED', 'a share in another’s name');
+      shares.set(witness.mspId, reply.share);
       return ballot.complete && suffices(outcome, shares);
-    });
+    };
+    await proxies.gather(asked, ask, { least, since: committed });
     const ballot = await counting;
     (await done)();
     if (!suffices(outcome, shares)) {

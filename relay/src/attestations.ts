@@ -1,10 +1,12 @@
-import { type BlockTransaction, LedgerError, type OwnView } from '@yilian/ledger';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BlockTransaction, OwnView } from '@yilian/ledger';
 import {
   assembleProof,
   attestationBytes,
   type Identity,
   type Policy,
   parsePolicy,
+  type Role,
   type Statement,
   satisfies,
 } from '@yilian/ledger/verify';
@@ -50,6 +52,11 @@ const WITNESS_TIMEOUT_MS = 5000;
 const RELEASE_TIMEOUT_MS = 15_000;
 const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_CACHED_CHARACTERS = 65_536;
+/** After this long without enough answers everybody is asked, milliseconds: several times what a witness in its region takes. */
+const LATE_MS = 150;
+/** How long a witness that was late, or answered wrong, is asked after the others. */
+const SHUNNED_MS = 30_000;
+const ALL_ROLES: ReadonlySet<Role> = new Set(['member', 'peer', 'client', 'admin', 'orderer']);
 /** A proof holds as long as the certificates of those who attest it; they are renewed days before. */
 const CACHED_MS = 3_600_000;
 
@@ -57,6 +64,9 @@ const CACHED_MS = 3_600_000;
 export class Witnesses {
   readonly #options: WitnessesOptions;
   readonly #proofs = new QuickLRU<string, OutcomeProof>({ maxSize: 512, maxAge: CACHED_MS });
+  readonly #shunned = new QuickLRU<string, true>({ maxSize: 64, maxAge: SHUNNED_MS });
+  /** Whose turn it is to be asked first. */
+  #turn = 0;
 
   constructor(options: WitnessesOptions) {
     this.#options = options;
@@ -103,7 +113,7 @@ export class Witnesses {
     if (known !== undefined) return known;
     const ballot = await this.ballot(transactionId);
     const order: AttestOrder = { transactionId, ...(trustRootVersion !== undefined && { trustRootVersion }) };
-    await gather(await this.list(), async (witness, signal) => {
+    await this.gather(await this.list(), async (witness, signal) => {
       const reply = parseAttest(await this.order(witness, '/v1/attestations', 'attest', order, signal));
       ballot.add(witness, reply.attestation);
       return ballot.complete;
@@ -111,6 +121,26 @@ export class Witnesses {
     const proof = ballot.proof();
     if (proof.envelope.length <= MAX_CACHED_CHARACTERS) this.#proofs.set(key, proof);
     return proof;
+  }
+
+  /**
+   * Asks as many of these witnesses as the attestation policy needs, in turn, and lets those go who are still at it when
+   * what has come suffices. `ask` says whether it does, and throws when this witness has given nothing.
+   * @param least ask so many even where the policy needs fewer
+   * @param since from when on it is the witnesses who are waited for
+   */
+  async gather(
+    among: readonly Witness[],
+    ask: (witness: Witness, signal: AbortSignal) => Promise<boolean>,
+    { least = 1, since }: { readonly least?: number; readonly since?: Promise<unknown> } = {},
+  ): Promise<void> {
+    const turned = among.map((_, index) => among[(index + this.#turn) % among.length] as Witness);
+    this.#turn += 1;
+    const isShunned = ({ mspId }: Witness) => this.#shunned.has(mspId);
+    const sources = [...turned.filter((witness) => !isShunned(witness)), ...turned.filter(isShunned)];
+    const first = Math.max(least, quorumOf(sources, await this.trusts()));
+    const late = await gather(sources, ask, { first, ...(since !== undefined && { since }) });
+    for (const { mspId } of late) this.#shunned.set(mspId, true);
   }
 
   async ballot(transactionId: string): Promise<Ballot> {
@@ -191,23 +221,53 @@ export class Ballot {
   }
 }
 
+/** How many of these, from the first on, satisfy the newest attestation policy if each of them attests. */
+function quorumOf(witnesses: readonly Witness[], [newest]: readonly Trust[]): number {
+  if (newest === undefined) return witnesses.length;
+  const policy = parsePolicy(newest.attestation);
+  const principals = witnesses.map(({ mspId }) => ({ mspId, roles: ALL_ROLES }));
+  const needed = principals.findIndex((_, index) => satisfies(policy, principals.slice(0, index + 1)));
+  return needed < 0 ? witnesses.length : needed + 1;
+}
+
 /**
- * Asks all at once and returns as soon as one of the answers was enough; the others are let go.
- * `ask` says whether what has come so far suffices.
+ * Asks the first so many at once, another for each that fails or when all that were asked did not suffice, and everybody once
+ * they are late. Returns as soon as one of the answers was enough; those still at it are let go.
+ * @returns those who failed, and those who were late and are still at it
  */
 export async function gather<T>(
   sources: readonly T[],
   ask: (source: T, signal: AbortSignal) => Promise<boolean>,
-): Promise<void> {
-  const enough = new AbortController();
+  { first, since = Promise.resolve() }: { readonly first: number; readonly since?: Promise<unknown> },
+): Promise<readonly T[]> {
+  const over = new AbortController();
   const { promise, resolve } = Promise.withResolvers<void>();
-  const asking = sources.map(async (source) => {
-    try {
-      if (await ask(source, enough.signal)) resolve();
-    } catch (error) {
-      if (error instanceof TypeError || error instanceof LedgerError) throw error;
+  const waiting = [...sources];
+  const asked = new Set<T>();
+  const failed: T[] = [];
+  let isLate = false;
+  const next = (count: number): void => {
+    for (const source of waiting.splice(0, count)) {
+      asked.add(source);
+      void hear(source);
     }
-  });
-  await Promise.race([promise, Promise.allSettled(asking)]);
-  enough.abort();
+    if (asked.size === 0) resolve();
+  };
+  const hear = async (source: T): Promise<void> => {
+    const heard = await ask(source, over.signal).catch(() => undefined);
+    if (over.signal.aborted) return;
+    asked.delete(source);
+    if (heard === undefined) failed.push(source);
+    if (heard === true) resolve();
+    else next(heard === undefined || asked.size === 0 ? 1 : 0);
+  };
+  const everybody = (): void => {
+    isLate = true;
+    next(waiting.length);
+  };
+  since.then(() => delay(LATE_MS, undefined, { signal: over.signal })).then(everybody, () => undefined);
+  next(first);
+  await promise;
+  over.abort();
+  return isLate ? [...failed, ...asked] : failed;
 }

@@ -32,10 +32,16 @@ export class Checkpoints {
   #following: Promise<void> = Promise.resolve();
   /** The size that is being signed: proxies that are behind shall find it again. */
   #size = 0;
+  /** The largest size that the main chain is known to have. */
+  #anchored = 0;
   #anchoredAt = 0;
 
   constructor(options: CheckpointsOptions) {
     this.#options = options;
+  }
+
+  get isDue(): boolean {
+    return this.#outcomes.size > this.#anchored && Date.now() - this.#anchoredAt >= this.#options.everyMs;
   }
 
   /** Reads the chain's outcomes from the first block on. */
@@ -49,15 +55,16 @@ export class Checkpoints {
   }
 
   async run(): Promise<Verdict> {
-    const { federation, region, main, proxies, log, everyMs } = this.#options;
-    if (this.#outcomes.size === 0 || Date.now() - this.#anchoredAt < everyMs) return 'done';
+    const { federation, region, main, proxies, log } = this.#options;
+    if (!this.isDue) return 'done';
     const last = (await main.checkpoint(region))?.document;
-    if (last !== undefined && last.size > this.#outcomes.size) return 'done';
+    const anchored = last?.size ?? 0;
+    if (anchored > this.#outcomes.size) return 'done';
     if (last !== undefined && toBase64url(this.#outcomes.root(last.size)) !== last.root) {
       log.error('the main chain holds another checkpoint of this region than its chain gives');
       return 'done';
     }
-    const anchored = last?.size ?? 0;
+    this.#anchored = anchored;
     if (anchored === this.#outcomes.size) return 'done';
     if (this.#size <= anchored) this.#size = this.#outcomes.size;
     const root = toBase64url(this.#outcomes.root(this.#size));
@@ -67,6 +74,7 @@ export class Checkpoints {
     const consistency = anchored === 0 ? [] : this.#outcomes.consistencyProof(anchored, this.#size).map(toBase64url);
     await main.anchor(signed, consistency);
     failpoint('checkpoint.anchored');
+    this.#anchored = this.#size;
     this.#anchoredAt = Date.now();
     return 'done';
   }

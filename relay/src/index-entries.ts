@@ -21,6 +21,10 @@ export class IndexEntries {
     this.#options = options;
   }
 
+  async isDue(): Promise<boolean> {
+    return (await this.#options.chain.unindexed()).length > 0;
+  }
+
   /** Announces a few patients; a record is findable once this is done. */
   async run(): Promise<Verdict> {
     const { chain } = this.#options;

@@ -10,7 +10,7 @@ import {
 } from '@yilian/protocol';
 import { SignatureReply } from '@yilian/proxy/api';
 import type { Static, TSchema } from '@yilian/schema';
-import { gather, type Witnesses } from './attestations.ts';
+import type { Witnesses } from './attestations.ts';
 import type { Directory } from './directory.ts';
 import { RelayError } from './errors.ts';
 
@@ -94,12 +94,12 @@ export async function cosign<S extends TSchema>(
       policy,
       [...signed.values()].map(({ identity }) => identity),
     );
-  await gather(await witnesses.list(), async (witness, signal) => {
+  await witnesses.gather(await witnesses.list(), async (witness, signal) => {
     const { signature } = parseReply(await witnesses.order(witness, path, order, { document }, signal));
-    if (signature.alg !== 'ES256') return false;
-    const identity = identifyAny(trusts, signature.certificate, Date.now());
-    if (identity.mspId === witness.mspId && identity.verify(message, fromBase64url(signature.value)))
-      signed.set(identity.mspId, { signature, identity });
+    const identity = signature.alg === 'ES256' ? identifyAny(trusts, signature.certificate, Date.now()) : undefined;
+    if (identity?.mspId !== witness.mspId || !identity.verify(message, fromBase64url(signature.value)))
+      throw new RelayError('REMOTE_REFUSED', `not a signature of ${witness.mspId}`);
+    signed.set(identity.mspId, { signature, identity });
     return complete();
   });
   if (!complete()) throw new RelayError('ATTESTATIONS_MISSING', `too few organisations signed the ${kind.type}`);

@@ -1,4 +1,4 @@
-import type { OutcomeProof } from '@yilian/protocol';
+import { type OutcomeProof, ProtocolError } from '@yilian/protocol';
 import type { RegionalChain } from '@yilian/regional-chain';
 import type { Logger } from 'pino';
 import type { Answers } from './answers.ts';
@@ -88,7 +88,7 @@ export class OutcomeMirror {
     try {
       await chain.mirrorOutcomes(batch.map(({ proof }) => proof));
     } catch (error) {
-      if (refusalOf(error) === undefined) throw error;
+      if (refusalOf(error) === undefined && !(error instanceof ProtocolError)) throw error;
       if (batch.length > 1) {
         for (const entry of batch) await this.#commit([entry]);
         return;

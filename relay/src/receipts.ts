@@ -95,6 +95,11 @@ export class Receipts {
     return 'done';
   }
 
+  /** Whether there is something for the job `receipts`. */
+  async isDue(): Promise<boolean> {
+    return (await this.#options.redis.commands.hlen(this.#key)) > 0;
+  }
+
   /** Job `receipts`: writes what has come, in one transaction. */
   async run(): Promise<Verdict> {
     const { redis } = this.#options;

@@ -24,6 +24,7 @@ import { KeyCertificates } from './key-certificates.ts';
 import { Legs } from './legs.ts';
 import { MainHeights } from './main-height.ts';
 import { Metrics } from './metrics.ts';
+import { Neighbours } from './neighbours.ts';
 import { OutcomeMirror } from './outcome-mirror.ts';
 import { Pages } from './pages.ts';
 import { Queues, type Task, type Verdict } from './queues.ts';
@@ -214,10 +215,17 @@ export async function buildRelay(config: RelayConfig, dependencies: RelayDepende
     absences,
     outcomes,
     decisions,
+    neighbours: new Neighbours({ region, directory, fetch }),
     queues,
     metrics,
     log,
     everyMs: limits.scanMs,
+    duties: new Map([
+      ['regions', () => mirrors.isDue()],
+      ['index', () => index.isDue()],
+      ['checkpoint', async () => checkpoints.isDue],
+      ['receipts', () => receipts.isDue()],
+    ]),
   });
   const watchers = new Watchers(requests, signals, limits.watchers);
   const app = await buildApp(

@@ -7,6 +7,7 @@ import type { Directory } from './directory.ts';
 import { type Legs, priorityOf } from './legs.ts';
 import type { MainHeights } from './main-height.ts';
 import type { Metrics } from './metrics.ts';
+import type { Neighbours } from './neighbours.ts';
 import type { OutcomeMirror } from './outcome-mirror.ts';
 import { nameOf, type Queues } from './queues.ts';
 
@@ -20,10 +21,13 @@ export interface ScannerOptions {
   readonly absences: Absences;
   readonly outcomes: OutcomeMirror;
   readonly decisions: Decisions;
+  readonly neighbours: Neighbours;
   readonly queues: Queues;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly everyMs: number;
+  /** Jobs of the `mirror` queue, each with whether there is something for it to do. */
+  readonly duties: ReadonlyMap<string, () => Promise<boolean>>;
 }
 
 const MAX_WAITING = 200;
@@ -58,16 +62,18 @@ export class Scanner {
 
   /** Every part by itself: one chain that does not answer must not keep the others from being looked after. */
   async scan(): Promise<void> {
-    const { directory, heights, queues } = this.#options;
+    const { directory, heights, neighbours, queues, duties } = this.#options;
     await Promise.all([
       this.#part('view', async () => {
         await directory.refresh();
         if (heights.due) await heights.renew();
       }),
-      this.#part('regions', () => queues.add('mirror', 'regions', 'regions', {})),
-      this.#part('index', () => queues.add('mirror', 'index', 'index', {})),
-      this.#part('checkpoint', () => queues.add('mirror', 'checkpoint', 'checkpoint', {})),
-      this.#part('receipts', () => queues.add('mirror', 'receipts', 'receipts', {})),
+      ...[...duties].map(([duty, isDue]) =>
+        this.#part(duty, async () => {
+          if (await isDue()) await queues.add('mirror', duty, duty, {});
+        }),
+      ),
+      this.#part('neighbours', () => neighbours.greet()),
       this.#part('pending', () => this.#pending()),
       this.#part('waiting', () => this.#waiting()),
     ]);

@@ -8,6 +8,8 @@ export interface PostOptions {
   readonly signal?: AbortSignal;
 }
 
+type PingOptions = Pick<PostOptions, 'fetch' | 'timeoutMs'>;
+
 const MAX_ERROR_BYTES = 4096;
 const REMOTE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/;
 
@@ -31,6 +33,20 @@ export async function postJson(url: string, body: unknown, options: PostOptions)
     throw new RelayError('REMOTE_REFUSED', `answered ${response.status} ${remoteCode}`, { remoteCode });
   } catch (cause) {
     if (cause instanceof RelayError) throw cause;
+    throw new RelayError('REMOTE_UNREACHABLE', 'no usable answer', { cause });
+  }
+}
+
+/**
+ * Fetches what says nothing, and reads it to its end: only then can the connection be used again. Not by HEAD, after which
+ * Node's fetch closes it.
+ * @throws REMOTE_UNREACHABLE
+ */
+export async function ping(url: string, { fetch = globalThis.fetch, timeoutMs }: PingOptions): Promise<void> {
+  try {
+    const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
+    await readText(response, MAX_ERROR_BYTES);
+  } catch (cause) {
     throw new RelayError('REMOTE_UNREACHABLE', 'no usable answer', { cause });
   }
 }

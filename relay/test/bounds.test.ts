@@ -137,6 +137,8 @@ describe('an urgent question', () => {
       absences: new Absences({ queues } as unknown as AbsencesOptions),
       queues,
       metrics,
+      neighbours: { greet: async () => undefined },
+      duties: new Map(),
     } as unknown as ScannerOptions);
     await scanner.scan();
     const jobs = await queues.of('legs').getPrioritized();

@@ -1,4 +1,6 @@
 import { sign, X509Certificate } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
+import { submit } from '@yilian/ledger';
 import {
   ConsentDenial,
   documentBytes,
@@ -8,6 +10,7 @@ import {
   signDocument,
   toBase64url,
 } from '@yilian/protocol';
+import { CHAINCODE, packProofs } from '@yilian/regional-chain';
 import type { Member } from '@yilian/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
@@ -312,6 +315,27 @@ describe('what other regions answered', () => {
     expect(await refusal(chain.mirrorOutcomes([other]))).toBe('REGION_UNKNOWN');
     const notDecided = await stage.testbed.prove(HOME, await stage.relay().announce(patient.pseudonym));
     expect(await refusal(chain.mirrorOutcomes([notDecided]))).toBe('FUNCTION_MISMATCH');
+  });
+
+  test('is written packed, and refused unless it is exactly that and every certificate in it its signer’s own', async () => {
+    const { testbed } = stage;
+    const request = stage.request(doctor, patient);
+    await stage.relay(ELSEWHERE).ask(request, [HOME]);
+    const proof = await (await stage.decide(doctor, request)).proof();
+    const chain = testbed.connection(ELSEWHERE, testbed.member('CommissionB', 'relay')).contract(ELSEWHERE, CHAINCODE);
+    const mirror = (packed: string) => submit(chain, 'Requests:mirror', [packed]);
+    const whole = packProofs([proof]);
+    for (const packed of [JSON.stringify([proof]), '', whole.slice(0, -8), `${whole}AAAA`, `${whole}=`])
+      expect(await refusal(mirror(packed))).toBe('ARGUMENT_MALFORMED');
+    const bomb = deflateRawSync(Buffer.alloc(9 * 1024 * 1024)).toString('base64url');
+    expect(await refusal(mirror(bomb))).toBe('ARGUMENT_TOO_LARGE');
+    const [first, second] = proof.attestations;
+    const another = [{ ...first!, certificate: second!.certificate }, second!];
+    expect(await refusal(mirror(packProofs([{ ...proof, attestations: another }])))).toBe('CERTIFICATE_UNTRUSTED');
+    const same = [first!, { ...first!, signature: second!.signature }];
+    expect(await refusal(mirror(packProofs([{ ...proof, attestations: same }])))).toBe('ATTESTATION_INVALID');
+    await mirror(whole);
+    expect(await stage.relay(ELSEWHERE).request(idOf(request))).toMatchObject({ legs: [{ outcome: 'released' }] });
   });
 
   test('a waiting request is no outcome', async () => {

@@ -12,7 +12,7 @@ import {
   Request,
   signDocument,
 } from '@yilian/protocol';
-import { CHAINCODE as REGIONAL } from '@yilian/regional-chain';
+import { packProofs, CHAINCODE as REGIONAL } from '@yilian/regional-chain';
 import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 import type { Testbed } from '@yilian/testbed';
 import { ELSEWHERE, HOME, HOUR_MS, random, type Stage, type StageDoctor, type StagePatient, shifted } from './stage.ts';
@@ -168,7 +168,7 @@ async function questions(stage: Stage, by: By, patient: StagePatient, doctor: St
     elsewhere('relay', 'Requests:ask', stage.request(doctor, patient, { notBefore }), [HOME]),
     home('relay', 'Requests:decide', stage.request(doctor, patient, { notBefore }), doctor.keyCertificate, height, []),
     home('relay', 'Requests:decline', signDocument(ConsentDenial, denial, [unsure.signer])),
-    elsewhere('relay', 'Requests:mirror', [await answered.proof()]),
+    elsewhere('relay', 'Requests:mirror', packProofs([await answered.proof()])),
     elsewhere('relay', 'Requests:absent', idOf(nobody), await testbed.prove('main', absent)),
     elsewhere('relay', 'Requests:fail', over, HOME),
     home('relay', 'Requests:opened', [stage.receipt(doctor, answered.outcome, answered.committed)]),

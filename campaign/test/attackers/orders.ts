@@ -23,6 +23,9 @@ export function orderCases(scene: () => Scene): void {
     });
     await scene().people.insist(asked.request);
     await scene().expectEnd(asked.requestId, 'released');
+    // Two of three are asked, in turn: without the commission's this proxy is one of them.
+    const { people, world } = scene();
+    await people.relay(world.away).answer(asked.requestId, { without: [world.home.commission] });
     await expectSoon(
       () => order?.reply.status,
       (status) => expect(status).toBe(200),

@@ -41,6 +41,12 @@ export function turnedProxyCases(scene: () => Scene): void {
     return { ...asked, told };
   }
 
+  /** Has the answer made anew without an honest proxy, so that the relay has to ask the liar. */
+  async function askTheLiar({ requestId }: Asked): Promise<void> {
+    const { people, world } = scene();
+    await people.relay(world.away).answer(requestId, { without: [world.home.commission] });
+  }
+
   async function expectOpened(doctor: Doctor, asked: Asked, onFault?: (error: ClientError) => void): Promise<void> {
     const { legs } = await scene().verified(doctor, asked);
     const pieces: Uint8Array[] = [];
@@ -135,6 +141,7 @@ export function turnedProxyCases(scene: () => Scene): void {
         const { doctor } = scene().all;
         const asked = await ask(scene().all, () => async () => undefined);
         await scene().expectEnd(asked.requestId, 'released');
+        await askTheLiar(asked);
         asked.told.stop();
         await expectOpened(doctor, asked);
       },
@@ -148,6 +155,7 @@ export function turnedProxyCases(scene: () => Scene): void {
         const { turncoat, people, world } = scene();
         const asked = await ask(scene().all, (requestId) => sharing(scene(), requestId, { capsule: 'foreign' }));
         await scene().expectEnd(asked.requestId, 'released');
+        await askTheLiar(asked);
         const relay = people.relay(world.away);
         const { answers } = await relay.answer(asked.requestId, { without: [turncoat.mspId] });
         asked.told.stop();
@@ -177,6 +185,7 @@ export function turnedProxyCases(scene: () => Scene): void {
         });
         await scene().people.insist(asked.request);
         await scene().expectEnd(requestId, 'released');
+        await askTheLiar(asked);
         for (const lie of [silent, told]) lie.stop();
         const faults: ClientError[] = [];
         await expectOpened(doctor, asked, (fault) => faults.push(fault));
