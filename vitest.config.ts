@@ -1,24 +1,22 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. Those on
- * Fabric stand between others, so that hardly ever two of them run at once.
- */
+/** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
+const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts', 'evaluation/test/schemes/fabric.test.ts'];
+/** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
 const LONG = [
-  'deploy/test/fabric',
   'deploy/test/federation',
-  'deploy/test/growth',
   'campaign/test/federation',
-  'deploy/test/hosts',
   'evaluation/test/evaluate',
   'evaluation/test/schemes/schemes',
   'deploy/test/kubo',
   'deploy/test/demonstration',
   'fabric/test/growth',
-  'deploy/test/containers',
-  'evaluation/test/schemes/fabric',
   'campaign/test/attackers',
+  'deploy/test/fabric',
+  'deploy/test/growth',
+  'deploy/test/hosts',
+  'deploy/test/containers',
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -31,21 +29,35 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+const common = {
+  environment: 'node',
+  // Files share a process: loading the packages anew for each costs a third of the time.
+  isolate: false,
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+} as const;
+
 export default defineConfig({
   test: {
-    environment: 'node',
-    include: ['*/test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 2,
-    // Files share a process: loading the packages anew for each costs a third of the time.
-    isolate: false,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
     sequence: { sequencer: LongestFirst },
     teardownTimeout: 10_000,
     allowOnly: false,
     passWithNoTests: false,
     dangerouslyIgnoreUnhandledErrors: false,
     watch: false,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'suites',
+          include: ['*/test/**/*.test.ts'],
+          exclude: FABRIC,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
