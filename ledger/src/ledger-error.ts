@@ -60,8 +60,12 @@ const TRANSPORT: Readonly<Partial<Record<number, LedgerErrorCode>>> = {
   [GrpcStatus.UNAUTHENTICATED]: 'FORBIDDEN',
   [GrpcStatus.UNAVAILABLE]: 'UNAVAILABLE',
 };
-/** A peer without its contract server answers `ABORTED`; one that sees too few others just then, `FAILED_PRECONDITION`. */
-const OUT_OF_REACH = /could not launch chaincode|chaincode stream terminated|no combination of peers can be derived/;
+/**
+ * A peer without its contract server answers `ABORTED`, as one does whose orderer was just started and has not opened its
+ * channels yet; one that sees too few others just then, `FAILED_PRECONDITION`.
+ */
+const OUT_OF_REACH =
+  /could not launch chaincode|chaincode stream terminated|no combination of peers can be derived|info=channel does not exist/;
 const REFUSAL = /chaincode response \d{3}, (?:([A-Z][A-Z0-9_]*): )?(.*)/s;
 
 /** What an error of the gateway client means. Errors that are none of its own are returned as they are. */

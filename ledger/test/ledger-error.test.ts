@@ -110,6 +110,12 @@ describe('an error of the gateway', () => {
     expect(told(error)).toMatchObject({ code: 'UNAVAILABLE', stage: 'endorse', remedy: 'later' });
   });
 
+  it('is of somebody out of reach when an orderer has not opened the channel yet', () => {
+    const message = 'received unsuccessful response from orderer: status=BAD_REQUEST, info=channel does not exist';
+    const error = submitError(status.ABORTED, message);
+    expect(told(error)).toMatchObject({ code: 'UNAVAILABLE', stage: 'submit', remedy: 'same' });
+  });
+
   it.each([
     [status.PERMISSION_DENIED, 'FORBIDDEN'],
     [status.UNAUTHENTICATED, 'FORBIDDEN'],
