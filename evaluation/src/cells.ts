@@ -1,9 +1,10 @@
 import { cpus } from 'node:os';
 import { LIMIT_MS } from './measure.ts';
 import type { PlannedCell } from './plan.ts';
+import { rowsOf } from './processor.ts';
 import { type RunRecord, sum } from './record.ts';
 import type { Cell, Kind, Mark, Sample } from './results.ts';
-import { fewSamples, latencies, latencyIntervals, type Observations, percentiles } from './statistics/index.ts';
+import { fewSamples, latencies, latencyIntervals, mean, type Observations, percentiles } from './statistics/index.ts';
 import { randomOf } from './workload.ts';
 
 const KINDS: readonly Kind[] = ['intra', 'cross'];
@@ -94,8 +95,8 @@ function marksOf(
 function costsOf({ parts }: RunRecord): Readonly<Record<Kind, Float64Array>> {
   const of = (kind: Kind) =>
     Float64Array.from(
-      parts.filter(({ kinds }) => kinds.length === 1 && kinds[0] === kind),
-      ({ cpuMs, requests }) => cpuMs / requests,
+      rowsOf(parts).filter((row) => row.kind === kind),
+      ({ cpuMs }) => cpuMs,
     );
   return { intra: of('intra'), cross: of('cross') };
 }
@@ -103,12 +104,7 @@ function costsOf({ parts }: RunRecord): Readonly<Record<Kind, Float64Array>> {
 function phasesOf(samples: readonly Sample[]): Record<string, number> {
   const answered = samples.filter(({ latencyMs }) => latencyMs !== undefined);
   const names = Object.keys(answered[0]?.phases ?? {});
-  return Object.fromEntries(
-    names.map((name) => [
-      name,
-      answered.reduce((total, { phases }) => total + (phases[name] ?? 0), 0) / answered.length,
-    ]),
-  );
+  return Object.fromEntries(names.map((name) => [name, mean(answered.map(({ phases }) => phases[name] ?? 0))]));
 }
 
 function byKind<T>(kinds: readonly Kind[], of: (kind: Kind) => T): Partial<Record<Kind, T>> {

@@ -1,5 +1,6 @@
-import type { RunRecord } from './record.ts';
+import type { Part, RunRecord } from './record.ts';
 import type { Kind } from './results.ts';
+import { mean } from './statistics/index.ts';
 
 /** What the one processor of a run was busy with. */
 export interface ProcessorTime {
@@ -23,7 +24,10 @@ interface Row {
  */
 export function processorTimeOf(records: readonly RunRecord[], own: string): ProcessorTime | undefined {
   const groups = [...Map.groupBy(records, ({ scheme }) => scheme.id).values()].flatMap((some) => [
-    ...Map.groupBy(some.flatMap(rowsOf), ({ kind }) => kind).values(),
+    ...Map.groupBy(
+      some.flatMap(({ parts }) => rowsOf(parts)),
+      ({ kind }) => kind,
+    ).values(),
   ]);
   const rows = groups.flatMap((group) => {
     const [cpuMs, wallMs] = [meanOf(group, 'cpuMs'), meanOf(group, 'wallMs')];
@@ -32,7 +36,7 @@ export function processorTimeOf(records: readonly RunRecord[], own: string): Pro
   const spread = rows.reduce((sum, { wallMs }) => sum + wallMs ** 2, 0);
   const slope = spread === 0 ? 0 : rows.reduce((sum, { cpuMs, wallMs }) => sum + cpuMs * wallMs, 0) / spread;
   const restShare = Math.min(MOST_REST, Math.max(0, slope));
-  const ours = records.filter(({ scheme }) => scheme.id === own).flatMap(rowsOf);
+  const ours = records.filter(({ scheme }) => scheme.id === own).flatMap(({ parts }) => rowsOf(parts));
   const perQuestion = (kind: Kind) => {
     const some = ours.filter((row) => row.kind === kind);
     return meanOf(some, 'cpuMs') - restShare * meanOf(some, 'wallMs');
@@ -44,12 +48,13 @@ export function processorTimeOf(records: readonly RunRecord[], own: string): Pro
 /** Above it no run would have been sound. */
 const MOST_REST = 0.5;
 
-function rowsOf({ parts }: RunRecord): Row[] {
+/** Of the parts that ask questions of one kind alone. */
+export function rowsOf(parts: readonly Part[]): Row[] {
   return parts.flatMap(({ kinds: [kind, ...others], cpuMs, wallMs, requests }) =>
     kind === undefined || others.length > 0 ? [] : [{ kind, cpuMs: cpuMs / requests, wallMs: wallMs / requests }],
   );
 }
 
 function meanOf(rows: readonly Row[], of: 'cpuMs' | 'wallMs'): number {
-  return rows.reduce((sum, row) => sum + row[of], 0) / rows.length;
+  return mean(rows.map((row) => row[of]));
 }

@@ -1,9 +1,10 @@
 import type { ProcessorTime } from '../processor.ts';
 import type { Cell, Kind } from '../results.ts';
+import { mean } from '../statistics/index.ts';
 import { type CostName, type Costs, DOCUMENTED_COSTS, PROCESSOR_COSTS } from './costs.ts';
 import { asMeasured, type Harness, type Scenario } from './scenario.ts';
 import { isScheme } from './schemes.ts';
-import { mean, type Run, run } from './simulate.ts';
+import { type Run, run } from './simulate.ts';
 
 /** `fitted`: by measurements alone; `scaled`: documented, times the factor that measurements gave; `documented`: as it was. */
 export type Origin = 'fitted' | 'scaled' | 'documented';

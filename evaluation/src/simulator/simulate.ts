@@ -1,6 +1,6 @@
 import { Random } from '@yilian/testbed/random';
 import type { Simulation } from '../results.ts';
-import { quantile } from '../statistics/index.ts';
+import { mean, quantile } from '../statistics/index.ts';
 import { arrivals } from './arrivals.ts';
 import type { Costs } from './costs.ts';
 import { EventQueue } from './event-queue.ts';
@@ -122,10 +122,6 @@ export function simulate(scenario: Scenario, costs: Costs, seed: number): Simula
     diskPerPeerBytes: disk.perPeer,
     indexBytes: indexBytes(scenario, costs),
   };
-}
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The first region is the capital and has the leader; the largest others follow, as many as make an odd number. */

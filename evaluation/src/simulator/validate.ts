@@ -1,7 +1,8 @@
 import type { Cell, Kind, Validation } from '../results.ts';
+import { mean } from '../statistics/index.ts';
 import { type Calibrated, imitate } from './calibrate.ts';
 import type { Scenario } from './scenario.ts';
-import { mean, run } from './simulate.ts';
+import { run } from './simulate.ts';
 
 /** Not the seed of the calibration: an error that another run makes shall show. */
 const SEED = 2;

@@ -4,8 +4,9 @@ import type { Cell, Conditions, Interval, Kind } from '../../src/results.ts';
 import { calibrate, imitate } from '../../src/simulator/calibrate.ts';
 import { COST_SOURCES, type Costs, DOCUMENTED_COSTS, PROCESSOR_COSTS } from '../../src/simulator/costs.ts';
 import { asMeasured } from '../../src/simulator/scenario.ts';
-import { mean, run } from '../../src/simulator/simulate.ts';
+import { run } from '../../src/simulator/simulate.ts';
 import { validate } from '../../src/simulator/validate.ts';
+import { mean } from '../../src/statistics/index.ts';
 import { only } from './fixture.ts';
 
 /** Of a machine four times as fast, whose envelopes take 3 ms, and where a question waits for 5 ms, and one to another region for 9 more. */

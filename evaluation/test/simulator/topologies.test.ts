@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DOCUMENTED_COSTS } from '../../src/simulator/costs.ts';
 import { SCHEMES, type SchemeId } from '../../src/simulator/schemes.ts';
-import { mean, type Run, run, simulate } from '../../src/simulator/simulate.ts';
+import { type Run, run, simulate } from '../../src/simulator/simulate.ts';
+import { mean } from '../../src/statistics/index.ts';
 import { only, scenario } from './fixture.ts';
 
 /** The analytic model’s terms, milliseconds: C = 6 + cut + 10, O = 12, read 4, re-encryption and opening 8. */
