@@ -1,6 +1,7 @@
 import { VaultError } from './vault-error.ts';
 
 const NO_ROOM = new Set<unknown>(['ENOSPC', 'EDQUOT']);
+const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -14,4 +15,9 @@ export function diskError(cause: unknown): VaultError {
     return new VaultError('STORE_DAMAGED', 'the list of pins is damaged', { cause });
   }
   return new VaultError('UNAVAILABLE', 'the disk could not be used', { cause });
+}
+
+/** Whether another process has the file for itself just now. */
+export function isLocked(cause: unknown): boolean {
+  return (cause as { errcode?: unknown }).errcode === SQLITE_BUSY;
 }

@@ -1,10 +1,11 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Cid, digestOf } from './cid.ts';
-import { diskError } from './disk-error.ts';
+import { diskError, isLocked } from './disk-error.ts';
 import { VaultError } from './vault-error.ts';
 
 const VERSION = 1;
 const LOCK_TIMEOUT_MS = 5_000;
+const LOCK_PAUSE_MS = 5;
 const SCHEMA = `
   CREATE TABLE pin (id INTEGER PRIMARY KEY, cid TEXT NOT NULL UNIQUE, size_bytes INTEGER NOT NULL) STRICT;
   CREATE TABLE block (digest BLOB NOT NULL, pin INTEGER NOT NULL, PRIMARY KEY (digest, pin)) STRICT, WITHOUT ROWID;
@@ -28,10 +29,24 @@ export class PinBook {
   constructor(path: string, mayCreate: boolean) {
     try {
       this.#db = new DatabaseSync(path, { timeout: LOCK_TIMEOUT_MS });
-      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+      this.#writeAhead();
       this.#transact(() => this.#prepareSchema(mayCreate));
     } catch (cause) {
       throw diskError(cause);
+    }
+  }
+
+  /** Whoever makes the file needs it alone for this, and SQLite, which waits for other locks, does not wait for that one. */
+  #writeAhead(): void {
+    const until = performance.now() + LOCK_TIMEOUT_MS;
+    for (;;) {
+      try {
+        this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+        return;
+      } catch (error) {
+        if (!isLocked(error) || performance.now() > until) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
+      }
     }
   }
 
