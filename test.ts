@@ -6,8 +6,11 @@
  */
 import { execFile } from 'node:child_process';
 import { startVitest, type TestModule } from 'vitest/node';
+import { COMPILE_CACHE } from './deploy/local/compile-cache.ts';
 
 const CHECKS = ['format', 'lint', 'types', 'unused'];
+/** Projects that run one after the other, beside those of the other lane. */
+const LANES = [['suites', 'fabric'], ['computing']];
 
 let passed = 0;
 let complete = false;
@@ -26,10 +29,17 @@ if (!process.version.startsWith('v24.')) failed.push(`Node 24 is needed, this is
 await Promise.all(CHECKS.map(passes));
 
 say('\n— tests');
-const vitest = await startVitest(process.argv.slice(2), { watch: false });
+process.env['NODE_COMPILE_CACHE'] ??= COMPILE_CACHE;
+const filters = process.argv.slice(2);
+const lanes = await Promise.all(
+  LANES.map((project) => startVitest(filters, { watch: false, passWithNoTests: true, project })),
+);
 const failedChecks = failed.length;
-for (const module of vitest.state.getTestModules()) count(module);
-for (const error of vitest.state.getUnhandledErrors()) failed.push(`outside any test: ${messageOf(error)}`);
+const modules = lanes.flatMap(({ state }) => state.getTestModules());
+for (const module of modules) count(module);
+for (const error of lanes.flatMap(({ state }) => state.getUnhandledErrors()))
+  failed.push(`outside any test: ${messageOf(error)}`);
+if (modules.length === 0) failed.push(`no test for ${filters.join(' ')}`);
 if (process.exitCode && failed.length === failedChecks) failed.push(`the test run (exit code ${process.exitCode})`);
 complete = true;
 process.exit();
