@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
 const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts', 'evaluation/test/schemes/fabric.test.ts'];
-/** Suites that compute and wait for nothing: they take what processors the others leave idle (`test.ts`). */
+/** Suites that compute and wait for nothing: they take what processors Fabric’s leave idle (`test.ts`). */
 const COMPUTING = [
   '{pre,protocol,ledger,regional-chain,main-chain,testbed,pseudonyms,bench}/test/**/*.test.ts',
   'evaluation/test/simulator/**/*.test.ts',

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { LIMIT_MS } from './measure.ts';
 import type { PlannedCell } from './plan.ts';
-import { rowsOf } from './processor.ts';
+import { idleShareOf, rowsOf } from './processor.ts';
 import { type RunRecord, sum } from './record.ts';
 import type { Cell, Kind, Mark, Sample } from './results.ts';
 import { fewSamples, latencies, latencyIntervals, mean, type Observations, percentiles } from './statistics/index.ts';
@@ -59,6 +59,7 @@ export function summarised({ id, conditions }: PlannedCell, records: readonly Ru
       chainBytes: per('chainBytes'),
     },
     cpuShare: ratio(sum(parts, 'cpuMs'), sum(parts, 'wallMs') * cpus().length),
+    idleShare: idleShareOf(counted),
   };
   return { cell, latencies: observed, processor: conditions.apart ? [counted.map(costsOf)] : [] };
 }

@@ -1,11 +1,12 @@
 import type { MeasuredCell } from './cells.ts';
 import { counts, summarised } from './cells.ts';
+import { processorsOf } from './machine.ts';
 import { isModelled, predict, predictedCrossover, type Terms } from './model.ts';
 import type { Options } from './options.ts';
 import { type PlannedCell, type Primary, primaryOf } from './plan.ts';
-import { type ProcessorTime, processorTimeOf } from './processor.ts';
+import { type PerQuestion, perQuestionOf } from './processor.ts';
 import type { RunRecord } from './record.ts';
-import type { Calibration, Cell, Crossover, Environment, Evaluation, Metric, Scheme } from './results.ts';
+import type { Calibration, Cell, Crossover, EngineName, Environment, Evaluation, Metric, Scheme } from './results.ts';
 import { calibrate, type Measured, overCities, overProvinces, simulate, validate } from './simulator/index.ts';
 import { crossover, deviationPercent } from './statistics/index.ts';
 import { at, calibrationCell, coldShareOf, predictedMs, termsOf } from './terms.ts';
@@ -29,11 +30,12 @@ export function evaluationOf(
   const recordsOf = Map.groupBy(records, ({ cell }) => cell);
   const measured = cells.map((cell) => summarised(cell, recordsOf.get(cell.id) ?? [], seed));
   const summaries = measured.map(({ cell }) => cell);
-  const processor = processorOf(records, summaries, primary);
-  const terms = termsOf(summaries, primary, processor);
+  const own = calibrationCell(summaries, primary);
+  const perQuestion = own && perQuestionOf(recordsOf.get(own.id) ?? []);
+  const terms = termsOf(summaries, primary, perQuestion);
   const apart = measured.filter(({ cell }) => cell.conditions.apart);
   const told = summaries.map((cell) => withModel(cell, terms, apart));
-  const calibrated = calibrate(calibrationOf(told, primary, processor));
+  const calibrated = calibrate(calibrationOf(told, primary, perQuestion, options.engine));
   const durationMs = SIMULATED_MS[options.profile];
   const scenarios = SIMULATED.flatMap((scheme) => [
     overProvinces({ scheme, durationMs }),
@@ -55,32 +57,16 @@ export function evaluationOf(
   };
 }
 
-/** Of the federation where costs come from; its ablations do the same work in another order, and tell the rest apart as well. */
-function processorOf(
-  records: readonly RunRecord[],
-  cells: readonly Cell[],
-  primary: Primary,
-): ProcessorTime | undefined {
-  const own = calibrationCell(cells, primary);
-  if (own === undefined) return undefined;
-  const there = new Set(
-    cells.filter((cell) => cell.conditions.apart && groupOf(cell) === groupOf(own)).map(({ id }) => id),
-  );
-  const alike = records.filter(
-    ({ cell, scheme: { role } }) => there.has(cell) && (role === 'ours' || role === 'ablation'),
-  );
-  return processorTimeOf(alike, primary.scheme);
-}
-
 /** What the simulator's costs come from, where it was measured. */
 function calibrationOf(
   cells: readonly Cell[],
   primary: Primary,
-  processor: ProcessorTime | undefined,
+  perQuestion: PerQuestion | undefined,
+  engine: EngineName,
 ): Measured | undefined {
   const cell = calibrationCell(cells, primary);
-  if (cell === undefined || processor === undefined || !counts(cell)) return undefined;
-  return { cell, processor, coldShare: coldShareOf(cells, primary) };
+  if (cell === undefined || perQuestion === undefined || !counts(cell)) return undefined;
+  return { cell, perQuestion, machine: { coldShare: coldShareOf(cells, primary), cores: processorsOf(engine) } };
 }
 
 function withModel(cell: Cell, terms: Terms, apart: readonly MeasuredCell[]): Cell {

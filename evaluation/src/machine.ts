@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import type { EngineName } from './results.ts';
 
 /** Where and on what something was measured. */
 export interface Machine {
@@ -23,6 +24,11 @@ export function machine(): Machine {
     commit: commit(),
     at: new Date().toISOString(),
   };
+}
+
+/** Processors that a run can use: on the embedded engine everything is on one thread. */
+export function processorsOf(engine: EngineName): number {
+  return engine === 'embedded' ? 1 : availableParallelism();
 }
 
 function commit(): string {

@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { EvaluationError } from './errors.ts';
+import { processorsOf } from './machine.ts';
 import { type Clock, ClockWatch, calibrationsOf, drift, measureNetwork, Network } from './network/index.ts';
 import type { PlannedCell } from './plan.ts';
 import { type Part, type RunRecord, sum } from './record.ts';
@@ -24,11 +24,10 @@ export interface Task {
 export const LIMIT_MS = 30_000;
 /** Patients anybody asks about; further records are other people's. */
 const PATIENTS = 32;
-/**
- * Share of the processors that a run can use: above it, requests wait for the machine and not for what the scheme has them
- * wait for. On the embedded engine everything is on one thread.
- */
+/** Of the processors: above it, requests wait for the machine and not for what the scheme has them wait for. */
 const CPU_BUDGET = 0.5;
+/** As long as a scanner's round. */
+const IDLE_MS = 2_000;
 
 /**
  * Starts a scheme, asks at the scheduled times whatever the answers do, and tells what came of it.
@@ -65,6 +64,7 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
   const cpuMs = () => processMs(process.cpuUsage()) + deployment.cpuMs();
 
   await warmUp(deployment, task.warmUp, patients, signal);
+  const idle = await idled(clock, cpuMs, signal);
   using clocks = new ClockWatch();
   const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
   const samples: Sample[] = [];
@@ -107,14 +107,10 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
     });
   }
   const after = await measureNetwork(network);
-  marks.push(
-    ...drift(before, after),
-    ...clocks.clockJumps(),
-    ...bound(parts, task.engine === 'embedded' ? 1 : availableParallelism()),
-  );
+  marks.push(...drift(before, after), ...clocks.clockJumps(), ...bound(parts, processorsOf(task.engine)));
   const { scheme } = deployment;
   const calibrations = calibrationsOf(before, after);
-  return { format: 'yilian-evaluation-run/v1', cell: cell.id, run, scheme, samples, marks, calibrations, parts };
+  return { format: 'yilian-evaluation-run/v2', cell: cell.id, run, scheme, samples, marks, calibrations, idle, parts };
 }
 
 /** A process that has just begun compiles while it answers, at twice the cost. */
@@ -126,6 +122,13 @@ async function warmUp(deployment: Deployment, count: number, patients: number, s
   await deployment.prepare(questions);
   for (const question of questions)
     await deployment.ask(question, AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]));
+}
+
+/** What a scheme takes while nobody asks. */
+async function idled(clock: Clock, cpuMs: () => number, signal: AbortSignal): Promise<RunRecord['idle']> {
+  const [start, cpuBeforeMs] = [performance.now(), cpuMs()];
+  await moment(clock, start + IDLE_MS, signal);
+  return { wallMs: performance.now() - start, cpuMs: cpuMs() - cpuBeforeMs };
 }
 
 /** What the requests of a part have in common. */

@@ -5,13 +5,15 @@ import type { Calibration, Kind, Mark, Sample, Scheme } from './results.ts';
 
 /** What one run of one cell left, whole or not at all. */
 export interface RunRecord {
-  readonly format: 'yilian-evaluation-run/v1';
+  readonly format: 'yilian-evaluation-run/v2';
   readonly cell: string;
   readonly run: number;
   readonly scheme: Scheme;
   readonly samples: readonly Sample[];
   readonly marks: readonly Mark[];
   readonly calibrations: readonly Calibration[];
+  /** While nobody asked, after the warm-up: queues are polled and streams kept open all the same. */
+  readonly idle: Pick<Part, 'wallMs' | 'cpuMs'>;
   /** Of the parts the run consists of, in the order they came. */
   readonly parts: readonly Part[];
 }
@@ -30,11 +32,11 @@ export interface Part {
 }
 
 /** Over all of a run's parts, or of many runs'. */
-export function sum(parts: readonly Part[], of: Exclude<keyof Part, 'kinds'>): number {
+export function sum<K extends Exclude<keyof Part, 'kinds'>>(parts: readonly Pick<Part, K>[], of: K): number {
   return parts.reduce((total, part) => total + part[of], 0);
 }
 
-const FORMAT = 'yilian-evaluation-run/v1';
+const FORMAT = 'yilian-evaluation-run/v2';
 
 /** Where a run is kept below an evaluation's folder. */
 export function recordFile(folder: string, cell: string, run: number): string {

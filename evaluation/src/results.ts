@@ -106,6 +106,8 @@ export interface Cell {
   };
   /** Of the machine's processors, 0..1. */
   readonly cpuShare: number;
+  /** Of one processor, while nobody asks. */
+  readonly idleShare: number;
   /** What the analytic model says, mean milliseconds. */
   readonly predicted?: number;
   /** Of a mixture: how far its mean lies from the straight line between the kinds measured apart, percent of the line. */

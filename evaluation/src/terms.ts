@@ -1,6 +1,6 @@
 import { ASSUMED, isModelled, mixedMs, predict, type Terms } from './model.ts';
 import type { Primary } from './plan.ts';
-import type { ProcessorTime } from './processor.ts';
+import type { PerQuestion } from './processor.ts';
 import type { Cell, Conditions } from './results.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Cell, Conditions } from './results.ts';
  * the queries inside a region, and what relays add, from those across; and of the floor's how often a connection had to be opened. So the
  * model meets these cells by construction, and every other cell, distance and scheme is a prediction.
  */
-export function termsOf(cells: readonly Cell[], primary: Primary, processor?: ProcessorTime): Terms {
+export function termsOf(cells: readonly Cell[], primary: Primary, perQuestion?: PerQuestion): Terms {
   const { regions, rttMs } = primary;
   const found = calibrationCell(cells, primary);
   const { intra, cross } = found?.latency ?? {};
@@ -18,7 +18,6 @@ export function termsOf(cells: readonly Cell[], primary: Primary, processor?: Pr
   const commitMs = Math.max(0, (phases['ask'] ?? 0) - cutMs);
   const reencryptMs = Math.max(0, intra.mean.value - commitMs - cutMs);
   const relayMs = Math.max(0, cross.mean.value - rttMs - commitMs - cutMs - reencryptMs);
-  const { perQuestion } = processor ?? {};
   return {
     ...ASSUMED,
     regions,

@@ -90,7 +90,7 @@ export class Decisions {
     const rank = await quota.enter(`${region}/${mspId}${urgent ? '/urgent' : ''}`, requestId);
     using waiting = signals.next(requestId, longPollMs);
     const priority = 1 + rank + (urgent ? 0 : URGENT_LEAD);
-    await queues.add('decide', 'decide', requestId, { request, keyCertificate }, { priority });
+    await queues.begin('decide', 'decide', requestId, { request, keyCertificate }, { priority });
     failpoint('decide.queued');
     return await this.#reply(requestId, await waiting.signal, without);
   }

@@ -39,7 +39,7 @@ export interface Opened {
 const SEQUENCE_WINDOW = 100_000;
 const LIFETIME_MS = 30_000;
 const RESERVED = 100;
-const RESERVED_MS = 10_000;
+const RESERVED_MS = 60_000;
 const SEQUENCE_TTL_MS = 7 * 86_400_000;
 /** Numbers after a loss of Redis must be higher than all before: they start from the clock, in microseconds. */
 const SEQUENCE_START = () => Date.now() * 1000;

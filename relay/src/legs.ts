@@ -68,7 +68,10 @@ export class Legs {
     this.#options = options;
   }
 
-  /** Queues a leg unless it is queued. `request` is what the own chain's orderer has just taken. @throws QUEUE_UNAVAILABLE */
+  /**
+   * Queues a leg unless it is queued. With `request`, which the own chain's orderer has just taken, it sets out at once where it can.
+   * @throws QUEUE_UNAVAILABLE
+   */
   async start(
     requestId: string,
     region: string,
@@ -77,8 +80,9 @@ export class Legs {
   ): Promise<void> {
     const leg = legName({ requestId, region });
     if (request !== undefined) this.#ordered.set(leg, request);
-    const data = { requestId, region, ...(request === undefined ? {} : { request }) };
-    await this.#options.queues.add('legs', 'leg', leg, data, { priority });
+    const { queues } = this.#options;
+    if (request === undefined) await queues.add('legs', 'leg', leg, { requestId, region }, { priority });
+    else await queues.begin('legs', 'leg', leg, { requestId, region, request }, { priority });
   }
 
   async run({ data, attempt }: Task): Promise<Verdict> {
@@ -212,7 +216,9 @@ export class Legs {
   async #note({ requestId, region }: LegJob, note: Omit<LegNote, 'at'>, answer?: Answer): Promise<void> {
     const { answers, signals, metrics } = this.#options;
     metrics.leg(region, note.state);
-    await answers.note(requestId, region, { ...note, at: Date.now() }, answer);
+    const noted = answers.note(requestId, region, { ...note, at: Date.now() }, answer);
+    if (answer !== undefined) signals.here(requestId, { kind: 'changed' });
+    await noted;
     await signals.send(requestId, { kind: 'changed' });
   }
 }

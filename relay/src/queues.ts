@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, type Job, type JobsOptions, Queue, UnrecoverableError, Worker } from 'bullmq';
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Logger } from 'pino';
 import { RelayError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
@@ -25,10 +26,24 @@ const REDIS_DEADLINE_MS = 1000;
 const CLOSE_DEADLINE_MS = 5000;
 const KEEP_FAILED = { count: 1000, age: 7 * 86_400 } as const;
 
-/** The relay's three queues. A job whose content is wrong becomes a dead letter; everything else is tried again. */
+type Run = (task: Task) => Promise<Verdict>;
+
+/** Where a queue's jobs are run in this process. */
+interface Workplace {
+  readonly run: Run;
+  readonly places: LimitFunction;
+  /** Ids of jobs that were begun without the queue. */
+  readonly here: Set<string>;
+}
+
+/**
+ * The relay's three queues. A job whose content is wrong becomes a dead letter; everything else is tried again. What somebody
+ * waits for is begun at once where there is a place, and queued only where there is none or when it is to be tried again.
+ */
 export class Queues {
   readonly #queues: ReadonlyMap<QueueName, Queue>;
   readonly #workers: Worker[] = [];
+  readonly #workplaces = new Map<QueueName, Workplace>();
   readonly #running = new Set<Promise<Verdict>>();
   readonly #redis: RedisConnections;
   readonly #metrics: Metrics;
@@ -60,7 +75,29 @@ export class Queues {
    * @throws QUEUE_UNAVAILABLE when Redis does not take it in time
    */
   async add(queue: QueueName, name: string, id: string, data: object, options: JobsOptions = {}): Promise<void> {
+    if (this.#workplaces.get(queue)?.here.has(id)) return;
     await answered(this.of(queue).add(name, data, { deduplication: { id }, ...options }));
+  }
+
+  /**
+   * Begins a job in this process if it has a place free, which it does not while anything waits in the queue; else adds it. Should
+   * the process die, nobody but the chains remembers it: for jobs that are found there, or asked for again.
+   * @throws QUEUE_UNAVAILABLE
+   */
+  async begin(queue: QueueName, name: string, id: string, data: object, options: JobsOptions = {}): Promise<void> {
+    const workplace = this.#workplaces.get(queue);
+    if (workplace === undefined || isFull(workplace) || workplace.here.has(id))
+      return this.add(queue, name, id, data, options);
+    workplace.here.add(id);
+    // What is wrong with a job, the queue's worker finds once more and keeps.
+    const verdict = this.#run(queue, workplace, { name, data, attempt: 1 }).catch((): Verdict => ({ againInMs: 0 }));
+    void verdict.then(async (verdict) => {
+      workplace.here.delete(id);
+      if (verdict === 'done') return;
+      await this.add(queue, name, id, data, { ...options, delay: pauseMs(verdict) }).catch((error: unknown) => {
+        this.#log.info({ queue, job: name, error: nameOf(error) }, 'left to the scanner');
+      });
+    });
   }
 
   /** Jobs by state. @throws QUEUE_UNAVAILABLE */
@@ -91,14 +128,16 @@ export class Queues {
   }
 
   /** Starts working. `run` throws JOB_INVALID for what can never succeed; any other error means: again later. */
-  work(queue: QueueName, concurrency: number, run: (task: Task) => Promise<Verdict>): void {
+  work(queue: QueueName, concurrency: number, run: Run): void {
+    const workplace: Workplace = { run, places: pLimit(concurrency), here: new Set() };
     const processor = async (job: Job, token?: string): Promise<void> => {
-      const running = this.#run(job, run);
-      this.#running.add(running);
-      const verdict = await running.finally(() => this.#running.delete(running));
-      this.#metrics.job(queue, verdict === 'done' ? 'done' : 'again');
+      const verdict = await this.#run(queue, workplace, {
+        name: job.name,
+        data: job.data,
+        attempt: job.attemptsStarted,
+      });
       if (verdict === 'done') return;
-      await job.moveToDelayed(Date.now() + Math.max(1, Math.round(verdict.againInMs)), token);
+      await job.moveToDelayed(Date.now() + pauseMs(verdict), token);
       throw new DelayedError();
     };
     const worker = new Worker(queue, processor, {
@@ -113,30 +152,51 @@ export class Queues {
     });
     worker.on('error', (error) => this.#log.debug({ queue, error: error.name }, 'worker'));
     this.#workers.push(worker);
+    this.#workplaces.set(queue, workplace);
   }
 
-  async #run(job: Job, run: (task: Task) => Promise<Verdict>): Promise<Verdict> {
+  /** Runs a job as soon as there is a place, and counts it. @throws UnrecoverableError for one that is wrong */
+  async #run(queue: QueueName, { places, run }: Workplace, task: Task): Promise<Verdict> {
+    const running = places(() => this.#judged(queue, task, run));
+    this.#running.add(running);
+    const verdict = await running.finally(() => this.#running.delete(running));
+    this.#metrics.job(queue, verdict === 'done' ? 'done' : 'again');
+    return verdict;
+  }
+
+  async #judged(queue: QueueName, task: Task, run: Run): Promise<Verdict> {
     try {
-      return await run({ name: job.name, data: job.data, attempt: job.attemptsStarted });
+      return await run(task);
     } catch (error) {
       if (error instanceof RelayError && error.code === 'JOB_INVALID') {
-        this.#metrics.job(job.queueName, 'dead');
+        this.#metrics.job(queue, 'dead');
         throw new UnrecoverableError(error.message);
       }
-      this.#log.warn({ queue: job.queueName, job: job.name, error: nameOf(error) }, 'a job will be tried again');
-      return { againInMs: backoffMs(job.attemptsStarted) };
+      this.#log.warn({ queue, job: task.name, error: nameOf(error) }, 'a job will be tried again');
+      return { againInMs: backoffMs(task.attempt) };
     }
   }
 
   /** Lets running jobs end and closes; without Redis they end too, and are begun again later, for it is not told. */
   async close(): Promise<void> {
-    const closing = Promise.all([...this.#workers, ...this.#queues.values()].map((part) => part.close()));
+    const running = Promise.allSettled(this.#running);
+    const closing = Promise.all([running, ...this.#workers.map((worker) => worker.close())]).then(() =>
+      Promise.all([...this.#queues.values()].map((queue) => queue.close())),
+    );
     closing.catch(() => undefined);
-    const ended = this.#redis.bull.status === 'ready' ? closing : Promise.allSettled(this.#running);
+    const ended = this.#redis.bull.status === 'ready' ? closing : running;
     const timeout = new AbortController();
     await Promise.race([ended, delay(CLOSE_DEADLINE_MS, undefined, { signal: timeout.signal })]).catch(() => undefined);
     timeout.abort();
   }
+}
+
+function isFull({ places }: Workplace): boolean {
+  return places.activeCount + places.pendingCount >= places.concurrency;
+}
+
+function pauseMs({ againInMs }: Exclude<Verdict, 'done'>): number {
+  return Math.max(1, Math.round(againInMs));
 }
 
 /** Doubles from a quarter of a second to five seconds, with jitter. */

@@ -79,8 +79,8 @@ export class Requests {
   /** Where every leg stands. @throws the contract's REQUEST_UNKNOWN */
   async status(requestId: string): Promise<RequestStatus> {
     const { chain, answers, region } = this.#options;
-    const noted = answers.notes(requestId).catch(() => undefined);
     const asked = this.#asked.get(requestId);
+    const noted = answers.notes(requestId, asked).catch(() => undefined);
     const fresh = asked && (await noted);
     if (asked && fresh)
       return statusOf(

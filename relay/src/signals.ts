@@ -39,8 +39,13 @@ export class Signals {
     await this.#redis.subscriber.subscribe(this.#channel);
   }
 
-  async send(requestId: string, signal: Signal): Promise<void> {
+  /** To this process alone. */
+  here(requestId: string, signal: Signal): void {
     this.#local.emit(requestId, signal);
+  }
+
+  async send(requestId: string, signal: Signal): Promise<void> {
+    this.here(requestId, signal);
     const message = `${this.#self} ${requestId} ${JSON.stringify(signal)}`;
     await this.#redis.commands.publish(this.#channel, message).catch(() => 0);
   }

@@ -25,6 +25,7 @@ let north: Region;
 let south: Region;
 let doctor: Practitioner;
 let other: Practitioner;
+let another: Practitioner;
 const connections: Redis[] = [];
 
 beforeAll(async () => {
@@ -33,6 +34,7 @@ beforeAll(async () => {
   await federation.settle();
   doctor = await Practitioner.register(south);
   other = await Practitioner.register(south, south.network.mspIds[2]);
+  another = await Practitioner.register(south, south.commission);
 });
 
 afterAll(async () => {
@@ -51,19 +53,28 @@ describe('the decide queue', () => {
     const patients = await Promise.all([1, 2, 3, 4].map(() => patientOf(federation, north)));
     const [first, second, third, fourth] = patients.map(({ pseudonym }) => pseudonym);
     const decide = queue(north, 'decide');
-    await decide.pause();
+    const held = north.network.hold();
+    // The one place there is.
+    await submit(south, another.ask(fourth ?? ''));
+    const places = new Redis({ path: new URL(north.redis.url).pathname });
+    connections.push(places);
+    const quota = `yilian:${FEDERATION}:north:quota:south/${south.commission}`;
+    await until(async () => expect(await places.zcard(quota)).toBe(1));
     const requests = [doctor.ask(first ?? ''), doctor.ask(second ?? ''), other.ask(third ?? '')];
     const accepted = [];
     for (const [index, request] of requests.entries()) {
       accepted.push(await submit(south, request));
-      await until(async () => expect(await decide.getPrioritizedCount()).toBe(index + 1));
+      await until(async () => {
+        const { active = 0, prioritized = 0 } = await decide.getJobCounts('active', 'prioritized');
+        expect(active + prioritized).toBe(index + 1);
+      });
     }
     const { requestId: late } = await submit(south, doctor.ask(fourth ?? ''));
     await until(async () => {
       const { body } = await south.call<RequestStatus>('GET', `/v1/requests/${late}`);
       expect(body.legs).toMatchObject([{ state: 'pending', code: 'BUSY' }]);
     });
-    await decide.resume();
+    held[Symbol.dispose]();
     for (const { requestId } of [...accepted, { requestId: late }]) await reached(south, requestId, 'denied');
     const decided = await Promise.all(
       accepted.map(async ({ requestId }) => (await north.chain.outcome(requestId)).outcome.decidedAt),

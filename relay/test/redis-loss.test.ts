@@ -76,9 +76,10 @@ describe('a Redis whose disk is full', () => {
     const patients = [await patientOf(federation, north, doctor), await patientOf(federation, north, doctor)];
     const [first, second] = patients.map(({ pseudonym }) => doctor.ask(pseudonym));
     const refusals: unknown[] = [];
+    let isFull = true;
     north.intercept = (next) => async (path, body) => {
       const answer = await next(path, body);
-      refusals.push([answer.status, (answer.json as { code?: string }).code]);
+      if (isFull) refusals.push([answer.status, (answer.json as { code?: string }).code]);
       return answer;
     };
     await north.redis.room(false);
@@ -93,6 +94,7 @@ describe('a Redis whose disk is full', () => {
       body: { code: 'QUEUE_UNAVAILABLE' },
     });
     const later = await submit(south, second);
+    isFull = false;
     for (const { redis } of [north, south]) await redis.room(true);
     north.intercept = undefined;
     expect(await figuresOf(south)).toMatch(/^yilian_relay_redis_aof_failing 0$/m);

@@ -71,6 +71,7 @@ const MEASURED_COLUMNS: readonly Column<Cell>[] = [
   ['within regions per request (bytes)', ({ perRequest }) => perRequest.bytesWithin],
   ['chains per request (bytes)', ({ perRequest }) => perRequest.chainBytes],
   ['CPU share (0..1)', ({ cpuShare }) => cpuShare],
+  ['idle, of one processor (0..1)', ({ idleShare }) => idleShare],
   ['model mean (ms)', ({ predicted }) => predicted],
 ];
 

@@ -1,4 +1,4 @@
-import type { ProcessorTime } from '../processor.ts';
+import type { PerQuestion } from '../processor.ts';
 import type { Cell, Kind } from '../results.ts';
 import { mean } from '../statistics/index.ts';
 import { type CostName, type Costs, DOCUMENTED_COSTS, PROCESSOR_COSTS } from './costs.ts';
@@ -13,7 +13,7 @@ export interface Calibrated {
   readonly costs: Costs;
   readonly origins: Readonly<Record<CostName, Origin>>;
   /** What was particular to the machine that was measured. */
-  readonly harness: Harness;
+  readonly machine: Machine;
   /** Ids of the cells that costs come from: no evidence for them. */
   readonly cells: readonly string[];
 }
@@ -22,10 +22,12 @@ export interface Calibrated {
 export interface Measured {
   /** Both kinds apart. */
   readonly cell: Cell;
-  readonly processor: ProcessorTime;
-  /** Of the calls to another place, those that had to open a connection first, 0..1. */
-  readonly coldShare: number;
+  readonly perQuestion: PerQuestion;
+  readonly machine: Machine;
 }
+
+/** {@link Harness.idleShare} is a cell's own. */
+export type Machine = Omit<Harness, 'idleShare'>;
 
 const SEED = 1;
 const KINDS: readonly Kind[] = ['intra', 'cross'];
@@ -45,11 +47,10 @@ const WAITS = [
  * everything where nothing was measured.
  */
 export function calibrate(measured: Measured | undefined): Calibrated {
-  const [found] = measured === undefined ? [] : imitate([measured.cell], harnessOf(measured));
+  const [found] = measured === undefined ? [] : imitate([measured.cell], measured.machine);
   if (measured === undefined || found === undefined)
-    return { costs: DOCUMENTED_COSTS, origins: originsOf({}), harness: { coldShare: 0, restShare: 0 }, cells: [] };
-  const harness = harnessOf(measured);
-  const { factor, envelopeMs } = fit(found, measured.processor);
+    return { costs: DOCUMENTED_COSTS, origins: originsOf({}), machine: { coldShare: 0, cores: 1 }, cells: [] };
+  const { factor, envelopeMs } = fit(found, measured.perQuestion);
   const processors: Costs = { ...scaledBy(factor), ...(envelopeMs !== undefined && { envelopeMs }) };
   return {
     costs: withWaits(found, processors),
@@ -59,7 +60,7 @@ export function calibrate(measured: Measured | undefined): Calibrated {
       waitingMs: 'fitted',
       legWaitingMs: 'fitted',
     }),
-    harness,
+    machine: measured.machine,
     cells: [measured.cell.id],
   };
 }
@@ -71,18 +72,15 @@ export interface Imitated {
 }
 
 /** Cells that count, of schemes that the simulator has. */
-export function imitate(cells: readonly Cell[], harness: Harness): readonly Imitated[] {
+export function imitate(cells: readonly Cell[], machine: Machine): readonly Imitated[] {
   return cells.flatMap((cell) => {
     const { scheme, apart } = cell.conditions;
     if (!isScheme(scheme) || cell.marks.some(({ weight }) => weight === 'void')) return [];
+    const harness = { ...machine, idleShare: cell.idleShare };
     const of = (intraPercent: number) => asMeasured({ ...cell.conditions, scheme, intraPercent }, harness);
     const scenarios = apart ? { intra: of(100), cross: of(0) } : { all: of(cell.conditions.intraPercent) };
     return [{ cell, scenarios }];
   });
-}
-
-function harnessOf({ processor, coldShare }: Measured): Harness {
-  return { coldShare, restShare: processor.restShare };
 }
 
 interface Fit {
@@ -95,14 +93,14 @@ interface Fit {
  * Fits anew with what was found, until blocks are shared by as many as on the machine that was measured; the first round supposes one
  * that is never busy.
  */
-function fit(imitated: Imitated, processor: ProcessorTime): Fit {
+function fit(imitated: Imitated, perQuestion: PerQuestion): Fit {
   let found: Fit = { factor: IDLE };
-  for (let round = 0; round < ROUNDS; round++) found = fitOnce(imitated, processor, found.factor);
+  for (let round = 0; round < ROUNDS; round++) found = fitOnce(imitated, perQuestion, found.factor);
   return found;
 }
 
 /** A question’s processor time = factor × what documented costs make of it without envelopes + envelopeMs × envelopes. */
-function fitOnce({ scenarios }: Imitated, { perQuestion }: ProcessorTime, supposed: number): Fit {
+function fitOnce({ scenarios }: Imitated, perQuestion: PerQuestion, supposed: number): Fit {
   const [intra, cross] = KINDS.map((kind) => {
     const costs = { ...scaledBy(supposed), envelopeMs: 0 };
     const scenario = scenarios[kind] as Scenario;

@@ -134,22 +134,27 @@ function blocksOf(ms: number): Cut {
   return { ms, transactions: 500, bytes: 2_000_000 };
 }
 
-/** What is particular to a machine on which cells are measured, and nothing to a country: few questions, and all on one thread. */
+/** What is particular to a machine on which cells are measured, and nothing to a country: few questions, and all of it on one machine. */
 export interface Harness {
   readonly coldShare: number;
-  readonly restShare: number;
+  /** Processors that a scheme has. */
+  readonly cores: number;
+  /** Of one processor, what the scheme takes while nobody asks. */
+  readonly idleShare: number;
 }
 
+/** Above it no run would have been sound. */
+const MOST_REST = 0.5;
 /** Questions that are simulated at least for each measured cell. */
 const QUESTIONS = 4000;
 
 /**
- * What a cell was measured under: all of a federation of equal regions in one process on one machine, whose JavaScript has one core,
- * with chains of one orderer whose blocks are validated once.
+ * What a cell was measured under: all of a federation of equal regions on one machine, and on the embedded engine in one process, whose
+ * JavaScript has one core, with chains of one orderer whose blocks are validated once.
  */
 export function asMeasured(
   conditions: Conditions & { readonly scheme: SchemeId },
-  { coldShare, restShare }: Harness,
+  { coldShare, cores, idleShare }: Harness,
 ): Scenario {
   const { scheme, regions, rttMs, cutMs, intraPercent, perSecond, writesPerSecond, records } = conditions;
   return {
@@ -168,7 +173,7 @@ export function asMeasured(
       durationMs: (QUESTIONS * 1000) / perSecond,
     },
     network: { withinMs: 0, mbitPerSecond: 200, coldShare },
-    placement: { cores: 1, shared: true, restShare },
+    placement: { cores, shared: true, restShare: Math.min(MOST_REST, idleShare / cores) },
     serviceTimes: 'constant',
     recordBytes: 20_000,
     proxiesAt: 'home',

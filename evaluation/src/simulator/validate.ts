@@ -9,10 +9,10 @@ const SEED = 2;
 
 /** Simulates each cell as it was measured, each kind by itself where they were apart, and compares mean latencies. */
 export function validate(
-  { costs, harness, cells: known }: Pick<Calibrated, 'costs' | 'harness' | 'cells'>,
+  { costs, machine, cells: known }: Pick<Calibrated, 'costs' | 'machine' | 'cells'>,
   cells: readonly Cell[],
 ): readonly Validation[] {
-  return imitate(cells, harness).flatMap(({ cell, scenarios }) =>
+  return imitate(cells, machine).flatMap(({ cell, scenarios }) =>
     (Object.entries(scenarios) as [Kind | 'all', Scenario][]).flatMap(([kind, scenario]) => {
       const measuredMs = cell.latency[kind]?.mean.value;
       if (measuredMs === undefined) return [];

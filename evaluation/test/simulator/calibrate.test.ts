@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { ProcessorTime } from '../../src/processor.ts';
 import type { Cell, Conditions, Interval, Kind } from '../../src/results.ts';
 import { calibrate, imitate } from '../../src/simulator/calibrate.ts';
 import { COST_SOURCES, type Costs, DOCUMENTED_COSTS, PROCESSOR_COSTS } from '../../src/simulator/costs.ts';
@@ -17,16 +16,17 @@ const TRUE_COSTS: Costs = {
   waitingMs: 5,
   legWaitingMs: 9,
 };
-const HARNESS = { coldShare: 0.6, restShare: 0.1 };
+const MACHINE = { coldShare: 0.6, cores: 1 };
+const IDLE_SHARE = 0.1;
 const KINDS = ['intra', 'cross'] as const;
 const MEASURED = {
   cell: cell('federation'),
-  coldShare: HARNESS.coldShare,
-  processor: { perQuestion: { intra: workMs(100), cross: workMs(0) }, restShare: HARNESS.restShare },
+  machine: MACHINE,
+  perQuestion: { intra: workMs(100), cross: workMs(0) },
 };
 
 describe('calibration', () => {
-  const { costs, origins, harness, cells } = calibrate(MEASURED);
+  const { costs, origins, machine, cells } = calibrate(MEASURED);
 
   test('recovers the costs that a cell was made of', () => {
     const { envelopeMs, waitingMs, legWaitingMs } = costs;
@@ -35,7 +35,7 @@ describe('calibration', () => {
     expect(Math.abs(envelopeMs - TRUE_COSTS.envelopeMs)).toBeLessThan(0.3);
     expect(Math.abs(waitingMs - TRUE_COSTS.waitingMs)).toBeLessThan(0.5);
     expect(Math.abs(legWaitingMs - TRUE_COSTS.legWaitingMs)).toBeLessThan(1);
-    expect(harness).toEqual(HARNESS);
+    expect(machine).toEqual(MACHINE);
   });
 
   test('says what it found out, what it scaled and what it left, and from which cell', () => {
@@ -50,9 +50,8 @@ describe('calibration', () => {
   });
 
   test('scales all alike where questions across regions took less than two decisions without an envelope', () => {
-    const { intra } = MEASURED.processor.perQuestion;
-    const processor: ProcessorTime = { ...MEASURED.processor, perQuestion: { intra, cross: intra } };
-    const alike = calibrate({ ...MEASURED, processor });
+    const { intra } = MEASURED.perQuestion;
+    const alike = calibrate({ ...MEASURED, perQuestion: { intra, cross: intra } });
     expect(alike.origins.envelopeMs).toBe('scaled');
     expect(alike.costs.envelopeMs / alike.costs.endorseMs).toBeCloseTo(
       DOCUMENTED_COSTS.envelopeMs / DOCUMENTED_COSTS.endorseMs,
@@ -89,7 +88,7 @@ describe('validation', () => {
   });
 
   test('of costs that are wrong shows it', () => {
-    const [validation] = validate({ costs: DOCUMENTED_COSTS, harness: HARNESS, cells: [] }, [cell('federation')]);
+    const [validation] = validate({ costs: DOCUMENTED_COSTS, machine: MACHINE, cells: [] }, [cell('federation')]);
     expect(validation?.errorPercent).toBeGreaterThan(50);
   });
 });
@@ -109,7 +108,7 @@ describe('the machine that measures', () => {
   const conditions = { ...conditionsOf('multi-channel', 100, false), scheme: 'multi-channel' } as const;
 
   test('without load takes the sum of all work that one thread does one after the other, and of all waits', () => {
-    const idle = asMeasured({ ...conditions, perSecond: 0.01 }, { coldShare: 0, restShare: 0 });
+    const idle = asMeasured({ ...conditions, perSecond: 0.01 }, { coldShare: 0, cores: 1, idleShare: 0 });
     // Two organisations endorse; two proxies of three suffice, and the third is done before the record is opened.
     const expected = 7 + 4 + 2 * 6 + 1 + conditions.cutMs + 2 + (3 + 2) + 3 * 5 + 2;
     const { latencies } = run({ ...idle, load: { ...idle.load, durationMs: 4e6 } }, costs, 1);
@@ -118,7 +117,7 @@ describe('the machine that measures', () => {
 
   test('is busy for what is asked of it', () => {
     const { machines, asked, stations } = run(
-      asMeasured({ ...conditions, perSecond: 5 }, { coldShare: 0, restShare: 0 }),
+      asMeasured({ ...conditions, perSecond: 5 }, { coldShare: 0, cores: 1, idleShare: 0 }),
       costs,
       1,
     );
@@ -138,7 +137,11 @@ test('every cost has a source', () => {
 
 /** Of one question of a kind, on a machine with the true costs. */
 function workMs(intraPercent: number): number {
-  const { stations, asked } = run(asMeasured(known(intraPercent), HARNESS), TRUE_COSTS, 77);
+  const { stations, asked } = run(
+    asMeasured(known(intraPercent), { ...MACHINE, idleShare: IDLE_SHARE }),
+    TRUE_COSTS,
+    77,
+  );
   return stations.reduce((sum, { tally }) => sum + tally.workMs, 0) / asked;
 }
 
@@ -177,8 +180,9 @@ function cell(scheme: string, mixedPercent?: number): Cell {
     goodput: 2,
     perRequest: { cpuMs: 0, bytesBetween: 0, bytesWithin: 0, chainBytes: 0 },
     cpuShare: 0.1,
+    idleShare: IDLE_SHARE,
   };
-  const [imitated] = imitate([empty], HARNESS);
+  const [imitated] = imitate([empty], MACHINE);
   if (imitated === undefined) return empty;
   const latency = Object.entries(imitated.scenarios).map(([kind, scenario]) => {
     const { latencies } = run(scenario, TRUE_COSTS, 77);
