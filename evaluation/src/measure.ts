@@ -64,7 +64,6 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
   const cpuMs = () => processMs(process.cpuUsage()) + deployment.cpuMs();
 
   await warmUp(deployment, task.warmUp, patients, signal);
-  const idle = await idled(clock, cpuMs, signal);
   using clocks = new ClockWatch();
   const ratios = apart ? (run % 2 === 0 ? [100, 0] : [0, 100]) : [intraPercent];
   const samples: Sample[] = [];
@@ -106,6 +105,7 @@ export async function measure(task: Task, signal: AbortSignal): Promise<RunRecor
       chainBytes: (await deployment.chainBytes()) - chainBytes,
     });
   }
+  const idle = await idled(clock, cpuMs, signal);
   const after = await measureNetwork(network);
   marks.push(...drift(before, after), ...clocks.clockJumps(), ...bound(parts, processorsOf(task.engine)));
   const { scheme } = deployment;

@@ -12,7 +12,7 @@ export interface RunRecord {
   readonly samples: readonly Sample[];
   readonly marks: readonly Mark[];
   readonly calibrations: readonly Calibration[];
-  /** While nobody asked, after the warm-up: queues are polled and streams kept open all the same. */
+  /** While nobody asked, afterwards: queues are polled and streams kept open all the same. */
   readonly idle: Pick<Part, 'wallMs' | 'cpuMs'>;
   /** Of the parts the run consists of, in the order they came. */
   readonly parts: readonly Part[];
