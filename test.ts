@@ -5,12 +5,10 @@
  * file or hook threw, an error outside any test, a check, a test that never finished, a run that ended early.
  */
 import { execFile } from 'node:child_process';
-import { startVitest, type TestModule, type Vitest } from 'vitest/node';
+import { startVitest, type TestModule } from 'vitest/node';
 import { COMPILE_CACHE } from './deploy/local/compile-cache.ts';
 
 const CHECKS = ['format', 'lint', 'types', 'unused'];
-/** Projects that run beside each other, round by round. */
-const ROUNDS = [['suites'], ['fabric', 'computing']];
 
 let passed = 0;
 let complete = false;
@@ -30,18 +28,10 @@ await Promise.all(CHECKS.map(passes));
 
 say('\n— tests');
 process.env['NODE_COMPILE_CACHE'] ??= COMPILE_CACHE;
-const filters = process.argv.slice(2);
-const runs: Vitest[] = [];
-for (const round of ROUNDS) {
-  const start = (project: string) => startVitest(filters, { watch: false, passWithNoTests: true, project });
-  runs.push(...(await Promise.all(round.map(start))));
-}
+const vitest = await startVitest(process.argv.slice(2), { watch: false });
 const failedChecks = failed.length;
-const modules = runs.flatMap(({ state }) => state.getTestModules());
-for (const module of modules) count(module);
-for (const error of runs.flatMap(({ state }) => state.getUnhandledErrors()))
-  failed.push(`outside any test: ${messageOf(error)}`);
-if (modules.length === 0) failed.push(`no test for ${filters.join(' ')}`);
+for (const module of vitest.state.getTestModules()) count(module);
+for (const error of vitest.state.getUnhandledErrors()) failed.push(`outside any test: ${messageOf(error)}`);
 if (process.exitCode && failed.length === failedChecks) failed.push(`the test run (exit code ${process.exitCode})`);
 complete = true;
 process.exit();

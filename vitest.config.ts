@@ -3,11 +3,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
 const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts', 'evaluation/test/schemes/fabric.test.ts'];
-/** Suites that compute and wait for nothing: they take what processors Fabric’s leave idle (`test.ts`). */
-const COMPUTING = [
-  '{pre,protocol,ledger,regional-chain,main-chain,testbed,pseudonyms,bench}/test/**/*.test.ts',
-  'evaluation/test/simulator/**/*.test.ts',
-];
 /** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
 const LONG = [
   'deploy/test/federation',
@@ -57,24 +52,12 @@ export default defineConfig({
           ...common,
           name: 'suites',
           include: ['*/test/**/*.test.ts'],
-          exclude: [...FABRIC, ...COMPUTING],
+          exclude: FABRIC,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       { test: { ...common, name: 'fabric', include: FABRIC, maxWorkers: 1, sequence: { groupOrder: 1 } } },
-      {
-        test: {
-          ...common,
-          name: 'computing',
-          include: COMPUTING,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-          setupFiles: ['./test-last.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-        },
-      },
     ],
   },
 });
