@@ -8,6 +8,7 @@ import {
   hash,
   type Network,
 } from '@hyperledger/fabric-gateway';
+import { trustingOrdered } from './ordered-before.ts';
 import { evaluatedAt } from './own-peer.ts';
 import { createSigner } from './signer.ts';
 
@@ -66,7 +67,7 @@ export function connect(options: ConnectOptions): Connection {
   const within = (limitMs: number) => (): CallOptions => ({ deadline: Date.now() + limitMs });
   const own = typeof options.client === 'string' ? openClient(options.client, tls) : undefined;
   const gateway = connectGateway({
-    client: own ?? (options.client as GrpcClient),
+    client: trustingOrdered(own ?? (options.client as GrpcClient)),
     identity: { mspId: identity.mspId, credentials: Buffer.from(identity.certificate) },
     hash: hash.none,
     signer: (message) => Promise.resolve(sign(message)),

@@ -110,6 +110,17 @@ describe('a submitted transaction', () => {
     expect(methods(calls)).toBe('Endorse Submit CommitStatus Submit CommitStatus Submit CommitStatus');
   });
 
+  it('is submitted when orderers had it in a block before they were handed it, and not when they refuse it otherwise', async () => {
+    const before = 'failed to submit request: request already processed';
+    const { contract, calls } = open({ submit: [['failed to submit request: pool closed'], ['down', before]] });
+    const { transactionId } = await submit(contract, 'decide', ['r']);
+    expect(methods(calls)).toBe('Endorse Submit Submit CommitStatus');
+    const handedIn = gateway.SubmitRequest.deserializeBinary(calls[1]?.request ?? Buffer.of());
+    expect(handedIn.getTransactionId()).toBe(transactionId);
+    const invalid = open({ submit: [[before]], commit: [StatusCode.ENDORSEMENT_POLICY_FAILURE] });
+    expect(await codeOf(submit(invalid.contract, 'decide', ['r']))).toBe('ENDORSEMENT_POLICY_FAILURE validate');
+  });
+
   it('is given up when it never will happen, or nobody comes back', async () => {
     const refused = open({ commit: [StatusCode.ENDORSEMENT_POLICY_FAILURE] });
     expect(await codeOf(submit(refused.contract, 'decide', ['r']))).toBe('ENDORSEMENT_POLICY_FAILURE validate');
