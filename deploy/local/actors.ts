@@ -19,7 +19,7 @@ import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
-import { openHolder } from './holder.ts';
+import { openHolder, vaultConfig } from './holder.ts';
 import type { Layout } from './layout.ts';
 
 /** What everybody may know of a person of the local federation; their secrets lie in their keystore. */
@@ -88,7 +88,7 @@ export class Actors {
     });
     opening.defer(() => connection.close());
     const chain = new RegionalChain(connection, region.region);
-    const { holders } = await this.layout.vaults(region);
+    const { holders } = await vaultConfig(this.layout, region);
     const own = holders.find((holder) => holder.mspId === mspId);
     if (own === undefined) throw new DeployError('NAME_UNKNOWN', `no vault of ${mspId}`);
     const vault = opening.use(await openHolder(own));

@@ -4,7 +4,7 @@ import { CHAINCODE as MAIN } from '@yilian/main-chain';
 import { contracts as mainContracts } from '@yilian/main-chain/contracts';
 import { contracts as regionalContracts } from '@yilian/regional-chain/contracts';
 import { runService } from '@yilian/service';
-import type { ChainConfig } from './layout.ts';
+import type { ChainConfig } from './embedded-chains.ts';
 
 /** One chain on the embedded node: every organisation's peer in one process. SIGHUP takes new revocation lists. */
 await runService(async (configFile) => {

@@ -3,7 +3,6 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Endpoint, type OrdererCertificates, serverNameOf } from '@yilian/fabric';
 import type { ConnectOptions } from '@yilian/ledger';
-import type { ChannelConfig, EmbeddedConfig } from '@yilian/ledger/embedded';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { type ServerTlsFiles, writeWhole } from '@yilian/service';
 import { type Agreement, parseAgreement } from '../hosts/bundle.ts';
@@ -22,33 +21,11 @@ import {
 import { type Engines, readEngines } from './engines.ts';
 import { DeployError } from './errors.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
-import type { HolderConfig } from './holder.ts';
 import { chosenListeners, describedListeners, type Listener, type Listeners, listenerNames } from './listeners.ts';
 import { type CredentialFiles, EMBEDDED, Pki } from './pki.ts';
 import { type ServicePlace, services } from './services.ts';
 
 const GENESIS_FILE = 'genesis.json';
-
-/** Configuration of `chain-main.ts`. */
-export interface ChainConfig {
-  readonly chaincode: string;
-  readonly endorsement: string;
-  readonly folder: string;
-  readonly port: number;
-  readonly network: Omit<EmbeddedConfig, 'chaincodes'>;
-}
-
-/** Configuration of `view-main.ts`. */
-export interface ViewConfig {
-  readonly chaincode: string;
-  readonly endorsement: string;
-  readonly folder: string;
-  readonly port: number;
-  /** `host:port` of the main chain. */
-  readonly upstream: string;
-  readonly network: Omit<ChannelConfig, 'chaincodes'>;
-  readonly identity: CredentialFiles & { readonly mspId: string };
-}
 
 /** `host:port` of a peer's gateway, with the file of its TLS roots. */
 export interface LedgerAccess {
@@ -56,11 +33,6 @@ export interface LedgerAccess {
   /** Whose peer it is, where it is not the member's own. */
   readonly peerMspId?: string;
   readonly tls?: { readonly rootsFile: string; readonly serverName: string };
-}
-
-/** Configuration of `vault-main.ts`. */
-export interface VaultConfig {
-  readonly holders: readonly (HolderConfig & Listening)[];
 }
 
 /** Where a service listens, and what it shows there where others reach it over a network. */
@@ -327,78 +299,9 @@ export class Layout {
     return this.write(GENESIS_FILE, await this.genesis());
   }
 
-  async chain(network: string): Promise<ChainConfig> {
-    const trust = await this.trust(network);
-    const organisations = await Promise.all(
-      trust.organisations.map(async ({ mspId, roots }) => {
-        const peer = await this.pki.credential(mspId, 'peer', { commonName: `peer.${mspId}`, role: 'peer' });
-        return { mspId, roots, peer: { certificate: peer.certificate, privateKey: peer.privateKey } };
-      }),
-    );
-    const [first] = trust.organisations;
-    const mspId = first?.mspId ?? '';
-    const orderer = await this.pki.credential(mspId, 'orderer', { commonName: `orderer.${mspId}`, role: 'orderer' });
-    return {
-      chaincode: trust.chaincode,
-      endorsement: trust.endorsement,
-      folder: await this.folder(network, 'chain'),
-      port: this.port(`${network}/chain`),
-      network: {
-        network,
-        channel: network,
-        organisations,
-        orderer: {
-          mspId,
-          certificate: orderer.certificate,
-          privateKey: orderer.privateKey,
-          formerCertificates: await this.pki.formerOrderers(mspId),
-        },
-      },
-    };
-  }
-
-  /** A region's own view of the main chain, under the identity its relay has there. */
-  async view(region: RegionDescription): Promise<ViewConfig> {
-    const { chaincode, endorsement, network } = await this.chain(MAIN);
-    const { privateKey: _, ...orderer } = network.orderer;
-    const { main } = await this.relayIdentities(region);
-    const name = `${region.region}/main-view`;
-    return {
-      chaincode,
-      endorsement,
-      folder: await this.folder(name),
-      port: this.port(name),
-      upstream: this.address(`${MAIN}/chain`),
-      network: {
-        network: network.network,
-        channel: network.channel,
-        organisations: network.organisations.map(({ peer: _, ...organisation }) => organisation),
-        orderer,
-      },
-      identity: { mspId: main.mspId, certificateFile: main.certificateFile, privateKeyFile: main.privateKeyFile },
-    };
-  }
-
   /** Trustless gateways of a region's holders. */
   holders(region: RegionDescription): readonly string[] {
     return hospitals(region).map(({ mspId }) => this.url(`${region.region}/vault/${mspId}`));
-  }
-
-  async vaults(region: RegionDescription): Promise<VaultConfig> {
-    const holders = [];
-    for (const { mspId } of hospitals(region)) {
-      const own = this.url(`${region.region}/vault/${mspId}`);
-      holders.push({
-        mspId,
-        blocks:
-          this.engines.vault === 'kubo'
-            ? { kubo: this.url(`${region.region}/kubo/${mspId}`) }
-            : { folder: await this.folder(region.region, 'vault', mspId) },
-        ...(await this.listening(`${region.region}/vault/${mspId}`)),
-        others: this.holders(region).filter((url) => url !== own),
-      });
-    }
-    return { holders };
   }
 
   /** Writes a JSON file that only its owner reads, whole or not at all. */

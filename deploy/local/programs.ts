@@ -6,7 +6,9 @@ import type { RelayConfig } from '@yilian/relay';
 import { writeWhole } from '@yilian/service';
 import type { Program } from './child.ts';
 import { MAIN, proxyHosts, type RegionDescription } from './description.ts';
+import { chainConfig, viewConfig } from './embedded-chains.ts';
 import type { FabricChains } from './fabric.ts';
+import { vaultConfig } from './holder.ts';
 import { type KuboSource, kuboNodes } from './kubo.ts';
 import type { Layout } from './layout.ts';
 import { prometheus } from './monitoring.ts';
@@ -52,7 +54,7 @@ export async function programs(
       node(
         `${network}/chain`,
         here('./chain-main.ts'),
-        await layout.write(`${network}/chain.json`, await layout.chain(network)),
+        await layout.write(`${network}/chain.json`, await chainConfig(layout, network)),
       ),
     ),
   );
@@ -61,7 +63,7 @@ export async function programs(
       node(
         `${region.region}/main-view`,
         here('./view-main.ts'),
-        await layout.write(`${region.region}/main-view.json`, await layout.view(region)),
+        await layout.write(`${region.region}/main-view.json`, await viewConfig(layout, region)),
       ),
     ),
   );
@@ -70,7 +72,7 @@ export async function programs(
       node(
         `${region.region}/vault`,
         here('./vault-main.ts'),
-        await layout.write(`${region.region}/vault.json`, await layout.vaults(region)),
+        await layout.write(`${region.region}/vault.json`, await vaultConfig(layout, region)),
       ),
     ),
   );

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { readServerTls, runService } from '@yilian/service';
 import { serveGateway } from '@yilian/vault';
-import { openHolder } from './holder.ts';
-import type { VaultConfig } from './layout.ts';
+import { openHolder, type VaultConfig } from './holder.ts';
 
 /** The trustless gateways of one region's vaults, one for each holder, in one process. */
 await runService(async (configFile) => {

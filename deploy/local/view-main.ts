@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { openFollower } from '@yilian/ledger/embedded';
 import { contracts } from '@yilian/main-chain/contracts';
 import { runService } from '@yilian/service';
-import type { ViewConfig } from './layout.ts';
+import type { ViewConfig } from './embedded-chains.ts';
 
 /** A region's own view of the main chain: it follows, judges every block anew, and is its relay's gateway. */
 await runService(async (configFile) => {
