@@ -11,7 +11,7 @@ import { measureAll, seedOf } from './runner.ts';
 import { findEngine } from './schemes/index.ts';
 
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
 
 try {
   const options = parseOptions(process.argv.slice(2), seedOf);

@@ -36,7 +36,8 @@ export class RedisServer implements AsyncDisposable {
       'maxmemory-policy': 'noeviction',
     };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-    const server = spawn('redis-server', args, { stdio: 'ignore' });
+    // In a group of its own: an interruption at the terminal is for its owner, which needs it until it has ended.
+    const server = spawn('redis-server', args, { stdio: 'ignore', detached: true });
     this.#process = server;
     // A server would outlive a process that ends without disposing of it.
     const end = () => void server.kill('SIGKILL');
