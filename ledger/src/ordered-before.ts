@@ -1,5 +1,6 @@
 import type { CallOptions, ClientUnaryCall, requestCallback, ServiceError } from '@grpc/grpc-js';
 import type { GrpcClient } from '@hyperledger/fabric-gateway';
+import { overriding } from './overriding.ts';
 
 const SUBMIT = '/gateway.Gateway/Submit';
 const DETAILS = 'grpc-status-details-bin';
@@ -26,13 +27,7 @@ export function trustingOrdered(client: GrpcClient): GrpcClient {
       if (method === SUBMIT && error && isOrdered(error)) callback(null, deserialize(Buffer.alloc(0)));
       else callback(error, answer);
     });
-  return new Proxy(client, {
-    get(target, key) {
-      if (key === 'makeUnaryRequest') return makeUnaryRequest;
-      const member: unknown = Reflect.get(target, key);
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-    },
-  });
+  return overriding(client, { makeUnaryRequest });
 }
 
 function isOrdered({ metadata }: ServiceError): boolean {

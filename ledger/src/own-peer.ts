@@ -1,4 +1,5 @@
 import type { Contract } from '@hyperledger/fabric-gateway';
+import { overriding } from './overriding.ts';
 
 /**
  * The contract with its evaluations bound to one organisation's peers. Fabric's gateway would otherwise ask a foreign
@@ -8,12 +9,5 @@ export function evaluatedAt(mspId: string, contract: Contract): Contract {
   const evaluate: Contract['evaluate'] = (name, options) =>
     contract.evaluate(name, { endorsingOrganizations: [mspId], ...options });
   const evaluateTransaction: Contract['evaluateTransaction'] = (name, ...args) => evaluate(name, { arguments: args });
-  const own = new Map<PropertyKey, unknown>(Object.entries({ evaluate, evaluateTransaction }));
-  return new Proxy(contract, {
-    get(target, key) {
-      if (own.has(key)) return own.get(key);
-      const member: unknown = Reflect.get(target, key);
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-    },
-  });
+  return overriding(contract, { evaluate, evaluateTransaction });
 }
