@@ -19,8 +19,9 @@ import { hospitals, type RegionDescription } from './description.ts';
 import { DeployError } from './errors.ts';
 import { FileLock } from './file-lock.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
-import { openHolder, vaultConfig } from './holder.ts';
+import { openHolder } from './holder.ts';
 import type { Layout } from './layout.ts';
+import { vaultConfig } from './vaults.ts';
 
 /** What everybody may know of a person of the local federation; their secrets lie in their keystore. */
 export interface Person {

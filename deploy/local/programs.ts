@@ -8,11 +8,11 @@ import type { Program } from './child.ts';
 import { MAIN, proxyHosts, type RegionDescription } from './description.ts';
 import { chainConfig, viewConfig } from './embedded-chains.ts';
 import type { FabricChains } from './fabric.ts';
-import { vaultConfig } from './holder.ts';
 import { type KuboSource, kuboNodes } from './kubo.ts';
 import type { Layout } from './layout.ts';
 import { prometheus } from './monitoring.ts';
 import { type RedisSource, redisArguments } from './redis.ts';
+import { vaultConfig } from './vaults.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const packaged = (name: string): string => fileURLToPath(new URL('./main.ts', import.meta.resolve(name)));

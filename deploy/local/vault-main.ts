@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { readServerTls, runService } from '@yilian/service';
 import { serveGateway } from '@yilian/vault';
-import { openHolder, type VaultConfig } from './holder.ts';
+import { openHolder } from './holder.ts';
+import type { VaultConfig } from './vaults.ts';
 
 /** The trustless gateways of one region's vaults, one for each holder, in one process. */
 await runService(async (configFile) => {
