@@ -47,11 +47,9 @@ export function tamper() {
   });
 }
 
-/** The children of this process: process ids by name. */
-export async function children(): Promise<ReadonlyMap<string, readonly number[]>> {
-  const pids = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8'))
-    .split(' ')
-    .filter((pid) => pid !== '');
+/** The children of a process: process ids by name. */
+export async function children(of = process.pid): Promise<ReadonlyMap<string, readonly number[]>> {
+  const pids = (await readFile(`/proc/${of}/task/${of}/children`, 'utf8')).split(' ').filter((pid) => pid !== '');
   const names = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')));
   const named = pids.map((pid, index) => ({ pid: Number(pid), name: names[index]?.trim() ?? '' }));
   const byName = Map.groupBy(
