@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Suites that run a whole federation on Fabric: so many processes that whatever runs beside them would starve. */
-const FABRIC = ['deploy/test/{containers,fabric,growth,hosts}.test.ts', 'evaluation/test/schemes/fabric.test.ts'];
+const FABRIC = ['deploy/test/{fabric,growth,hosts}.test.ts', 'evaluation/test/schemes/fabric.test.ts'];
 /** Suites that take more than half a minute, the longest first: no worker is left alone with one at the end. */
 const LONG = [
   'deploy/test/federation',
@@ -16,7 +16,6 @@ const LONG = [
   'deploy/test/fabric',
   'deploy/test/growth',
   'deploy/test/hosts',
-  'deploy/test/containers',
 ];
 
 class LongestFirst extends BaseSequencer {

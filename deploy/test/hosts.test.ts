@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBinaries } from '@yilian/fabric';
+import { inPath } from '@yilian/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Agreement, Bundle } from '../hosts/bundle.ts';
 import { readDescription } from '../local/description.ts';
@@ -9,16 +10,21 @@ import { findKubo } from '../local/kubo.ts';
 import { Layout } from '../local/layout.ts';
 import { down, lastRunning } from '../local/running.ts';
 import { Terminal } from './fixture/command-line.ts';
+import { ComposedHost } from './fixture/composed-host.ts';
 import { SeparateHosts } from './fixture/separate-hosts.ts';
 import { DESCRIPTION } from './fixture/world.ts';
 
 const SLOW_MS = 180_000;
 const HOSTS = { 'host-a': 'AuthorityA', 'host-b': 'AuthorityB', centre: 'NationalCentre' };
 const NAMES = Object.keys(HOSTS);
+const OTHERS = ['host-a', 'host-b'];
 const ALICE_ID = '110101199003070134';
 const REPORT = 'haemoglobin 142 g/l';
 const why = await findBinaries().then(
-  () => (SeparateHosts.isPossible() ? undefined : 'only root can make network namespaces, with `ip`'),
+  async () => {
+    if (!SeparateHosts.isPossible()) return 'only root can make network namespaces, with `ip`';
+    return (await inPath(['redis-server'], process.env['PATH'])) === undefined ? 'no redis-server in PATH' : undefined;
+  },
   (error: unknown) => (error as Error).message,
 );
 const vault = await findKubo().then(
@@ -31,6 +37,7 @@ else
   describe('a federation of three separate hosts', () => {
     let folder: string;
     let network: SeparateHosts;
+    const composed: ComposedHost[] = [];
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'yilian-hosts-'));
       network = new SeparateHosts(NAMES);
@@ -38,6 +45,8 @@ else
       const hosts = Object.entries(HOSTS).map(([name, authority]) => ({
         name,
         address: network.address(name),
+        // As containers need it.
+        ...(name !== 'host-b' && { listen: '0.0.0.0' }),
         regions: name === 'centre' ? [] : [`region-${name.at(-1)}`],
         authorities: [authority],
       }));
@@ -45,6 +54,7 @@ else
       await writeFile(path('report.txt'), REPORT);
     });
     afterAll(async () => {
+      await Promise.all(composed.map((host) => host[Symbol.asyncDispose]()));
       await Promise.all(NAMES.map((name) => down(state(name)).catch(() => undefined)));
       network?.[Symbol.dispose]();
       await rm(folder, { recursive: true, force: true });
@@ -58,7 +68,17 @@ else
     const layout = async (name: string) => Layout.open(state(name), await readDescription(path('description.json')));
     const bundles = NAMES.map((name) => `${name}.json`);
     const secret = () => (vault === 'kubo' ? ['--swarm-key', path('state-centre', 'swarm-secret')] : []);
-    const up = () => ['up', '--agreement', 'agreement.json', ...secret()];
+    const agreed = () => ['--agreement', 'agreement.json', ...secret()];
+    const up = () => ['up', ...agreed()];
+    /** The host as its compose file has it. */
+    const inContainers = async (name: string): Promise<ComposedHost> => {
+      const to = path(`rendered-${name}`);
+      await yilian(name, ['host', 'render', '--to', to, ...agreed()]);
+      const log = path(`${name}.log`);
+      const host = new ComposedHost(join(to, 'compose.yaml'), state(name), log, network.on(name));
+      composed.push(host);
+      return host;
+    };
 
     it('makes on each host the keys of those it holds and no others, and nothing secret leaves but the swarm’s key', {
       timeout: SLOW_MS,
@@ -95,9 +115,9 @@ else
         await writeFile(path('changed.json'), JSON.stringify(changed));
         expect(await refused(['changed.json', ...bundles.slice(1)])).toMatchObject({ code: 'BUNDLE_INVALID' });
       }
-      const agreed = await yilian<{ sha256: string; swarmKey?: string }>('centre', ['host', 'agree', ...bundles]);
-      expect(agreed.sha256).toMatch(/^[0-9a-f]{64}$/);
-      if (agreed.swarmKey !== undefined) expect((await stat(agreed.swarmKey)).mode & 0o077).toBe(0);
+      const answer = await yilian<{ sha256: string; swarmKey?: string }>('centre', ['host', 'agree', ...bundles]);
+      expect(answer.sha256).toMatch(/^[0-9a-f]{64}$/);
+      if (answer.swarmKey !== undefined) expect((await stat(answer.swarmKey)).mode & 0o077).toBe(0);
     });
 
     it('refuses to start on an agreement that says of this host what it did not make', {
@@ -137,19 +157,19 @@ else
       expect(refused.message).toMatch(/needs 2 of 3, 1 agree; not: AuthorityA, AuthorityB$/);
     });
 
-    it('is founded when all are there, whoever comes first', { timeout: SLOW_MS }, async () => {
-      await Promise.all(NAMES.map((name) => yilian(name, up())));
-      const running = await Promise.all(NAMES.map((name) => lastRunning(state(name))));
-      expect(running.map((each) => each?.state)).toEqual(['ready', 'ready', 'ready']);
-      const names = running.map((each) => each?.processes.map(({ name }) => name) ?? []);
-      expect(names[2]?.toSorted()).toEqual([
+    it('is founded when all are there, whoever comes first, also in containers', { timeout: SLOW_MS }, async () => {
+      const centre = await inContainers('centre');
+      await Promise.all([centre.up(), ...OTHERS.map((name) => yilian(name, up()))]);
+      expect(centre.programs.toSorted()).toEqual([
         'main/attester/NationalCentre',
         'main/contracts/NationalCentre',
         'main/orderer/orderer.NationalCentre',
         'main/peer/NationalCentre/peer0',
         'pseudonyms',
       ]);
-      expect(names[0]?.some((name) => /region-b|HospitalB|CommissionB/.test(name))).toBe(false);
+      const running = await Promise.all(OTHERS.map((name) => lastRunning(state(name))));
+      expect(running.map((each) => each?.state)).toEqual(['ready', 'ready']);
+      expect(running[0]?.processes.some(({ name }) => /region-b|HospitalB|CommissionB/.test(name))).toBe(false);
     });
 
     it('shows other hosts what they need by TLS, and nothing else', { timeout: SLOW_MS }, async () => {
@@ -245,6 +265,25 @@ else
         await yilian('host-a', ['up']);
       }
       expect(await yilian<Asked>('host-b', request())).toMatchObject(RELEASED);
+    });
+
+    it('goes on in containers, each of which sees of the state only what it is given', {
+      timeout: SLOW_MS,
+    }, async () => {
+      await yilian('host-a', ['down']);
+      const host = await inContainers('host-a');
+      await host.up();
+      const files = [
+        'region-a/relay.json',
+        'pki/CommissionA/relay.key.pem',
+        'pki/CommissionA/ca.json',
+        'agreement.json',
+      ];
+      const seen = await Promise.all(files.map((file) => host.sees('region-a-relay', join(state('host-a'), file))));
+      expect(seen).toEqual([true, true, false, false]);
+      const asked = await yilian<Asked>('host-b', request());
+      expect(asked).toMatchObject(RELEASED);
+      expect(await opened(asked.requestId)).toEqual([REPORT]);
     });
 
     interface Asked {
