@@ -1,5 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
-import { endsGracefully, type ServerTls, transport } from '@yilian/service';
+import { endsGracefully, type ServerTls, schemaless, transport } from '@yilian/service';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -61,6 +61,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       void reply.status(status).send({ code, message });
     },
     routerOptions: { maxParamLength: 64 },
+    schemaController: schemaless,
   });
   app.server.maxConnections = limits.connections;
   await app.register(rateLimit, {

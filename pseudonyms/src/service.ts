@@ -4,7 +4,7 @@ import { type Connection, connect } from '@yilian/ledger';
 import { MainChain } from '@yilian/main-chain';
 import { FederationId, MspId, parser, type RegionEntry } from '@yilian/protocol';
 import { type Static, type TProperties, Type } from '@yilian/schema';
-import { endsGracefully, readServerTls, type ServerTls, transport } from '@yilian/service';
+import { endsGracefully, readServerTls, type ServerTls, schemaless, transport } from '@yilian/service';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
 import { destination, type Logger, pino } from 'pino';
 import { PseudonymAuthority } from './authority.ts';
@@ -128,6 +128,7 @@ async function createServer(
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
     requestTimeout: 15_000,
+    schemaController: schemaless,
     ...transport({ headersTimeout: 5_000, connectionsCheckingInterval: 1_000 }, tls),
     frameworkErrors: (error, _, reply: FastifyReply) => void answer(error, reply),
   });

@@ -16,7 +16,7 @@ import {
   utf8Bytes,
 } from '@yilian/protocol';
 import { Compile, type TSchema, Type } from '@yilian/schema';
-import { endsGracefully, type ServerTls, transport } from '@yilian/service';
+import { endsGracefully, type ServerTls, schemaless, transport } from '@yilian/service';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifySchemaValidationError } from 'fastify';
 import type { Logger } from 'pino';
 import {
@@ -101,6 +101,7 @@ export async function buildApp(
     ...transport({ headersTimeout: 5000, connectionsCheckingInterval: 1000 }, tls),
     routerOptions: { maxParamLength: 128 },
     logger: false,
+    schemaController: schemaless,
     genReqId: () => '',
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const { status, code, message } = refusal(error);
