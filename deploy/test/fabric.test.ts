@@ -1,15 +1,13 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { findBinaries } from '@yilian/fabric';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Description } from '../local/description.ts';
 import { findKubo } from '../local/kubo.ts';
 import { backedUpAndRestored } from './federation/backup.ts';
 import { ending, FABRIC_FAULTS, faults } from './federation/faults.ts';
 import { mainJob } from './federation/main-job.ts';
 import { expressions, figuresIn, OF_KUBO, told } from './fixture/figures.ts';
-import { answer, ask, ONCE, outcomes } from './fixture/queries.ts';
-import { DESCRIPTION, kill, living, World } from './fixture/world.ts';
+import { DESCRIPTION, kill, World } from './fixture/world.ts';
 
 const SLOW_MS = 120_000;
 const vault = await findKubo().then(
@@ -71,42 +69,6 @@ else
     mainJob(() => world);
     faults(() => world, FABRIC_FAULTS);
     backedUpAndRestored(() => world, 'fabric');
-
-    it('refuses a certificate of another organisation, starts again after everything was killed at once, and goes on', {
-      timeout: SLOW_MS,
-    }, async () => {
-      const before = await world.actors();
-      const { practitioner } = await before.doctor('li');
-      const asked = await ask(before, practitioner);
-      const everybody = await world.everybody();
-      for (const each of everybody) kill(each);
-      // A killed process holds its locks a moment longer on a busy machine.
-      await vi.waitFor(() => expect(living(everybody)).toEqual([]), 20_000);
-      const other = ['up', '--engine', 'embedded'];
-      expect(await world.terminal.refusal(other)).toMatchObject({ exitCode: 1, code: 'ENGINE_DIFFERS' });
-      await wrongFolders();
-      await world.terminal.json(['up']);
-      const actors = await world.actors();
-      const next = await ask(actors, practitioner);
-      const answered = [await answer(actors, practitioner, asked), await answer(actors, practitioner, next)];
-      expect(await outcomes(actors, answered)).toEqual([ONCE, ONCE]);
-    });
-
-    /** A certificate of another organisation is refused and lies where it was again; of an emptied MSP folder nothing is missed. */
-    async function wrongFolders(): Promise<void> {
-      const folder = (mspId: string) => join(world.state, 'region-a/fabric/organisations', mspId, 'peers/peer0/msp');
-      const own = join(folder('HospitalA1'), 'signcerts/cert.pem');
-      const before = await readFile(own);
-      await writeFile(own, await readFile(join(folder('HospitalA2'), 'signcerts/cert.pem')));
-      expect(await world.terminal.refusal(['up'])).toMatchObject({
-        exitCode: 1,
-        code: 'FABRIC_CERTIFICATE',
-        message: expect.stringContaining('peer/HospitalA1/peer0') as string,
-      });
-      await writeFile(own, before);
-      await rm(folder('HospitalA2'), { recursive: true });
-      await rm(join(world.state, 'region-a/fabric/organisations/HospitalA1/msp'), { recursive: true });
-    }
 
     ending(() => world);
   });
