@@ -64,6 +64,7 @@ else
       await yilian<Person>('enrol patient alice --hospital HospitalA1 --id 110101199003070134');
       await yilian('enrol patient alice --hospital HospitalB1');
       await world.terminal.json(['enrol', 'doctor', 'li', '--hospital', 'HospitalB1', '--title', 'Dr Li Wei']);
+      await world.terminal.lighten('alice', 'li');
       const { file } = await fhirExample('Observation-f001.json');
       for (const hospital of ['HospitalA1', 'HospitalB1'])
         await world.terminal.json([

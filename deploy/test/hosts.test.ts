@@ -215,6 +215,8 @@ else
         code: 'ELSEWHERE',
         message: expect.stringContaining('host-b') as string,
       });
+      await new Terminal(state('host-a')).lighten('alice');
+      await new Terminal(state('host-b')).lighten('li');
       await yilian('host-a', [
         'publish',
         'report.txt',

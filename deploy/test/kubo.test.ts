@@ -223,6 +223,7 @@ describe.skipIf(!hasKubo)(`a federation on Kubo${hasKubo ? '' : ' (skipped: no i
       yilian('enrol patient alice --hospital HospitalA1 --id 110101199003070134'),
       world.terminal.json(['enrol', 'doctor', 'li', '--hospital', 'HospitalB1', '--title', 'Dr Li Wei']),
     ]);
+    await world.terminal.lighten('alice', 'li');
     const { records } = await yilian<{ records: Published[] }>(
       `publish ${files.join(' ')} --patient alice --hospital HospitalA1 --scope encounter`,
     );

@@ -49,6 +49,7 @@ export function mainJob(world: () => World): void {
     expect(alice.pseudonym).not.toBe(bob.pseudonym);
     const people = (await (await world().actors()).people()).map(({ name }) => name);
     expect(people.toSorted()).toEqual(['alice', 'bob', 'li']);
+    await world().terminal.lighten(...people);
     const again = await world().terminal.refusal([
       'enrol',
       'doctor',
