@@ -144,9 +144,10 @@ export class Supervisor {
           throw new DeployError('USAGE', 'no such order');
       }
     } finally {
+      // Who gave the order is told its end, which may be a failure.
+      this.#listener = undefined;
       this.#running = { ...this.#running, state: 'ready' };
       this.#step('ready');
-      this.#listener = undefined;
     }
   }
 

@@ -244,7 +244,8 @@ else
       const broken = world.path('broken.ts');
       await writeFile(broken, 'throw new Error("broken")');
       const running = await names();
-      expect((await world.terminal.refusal([...upgrade, broken])).code).toBe('PROCESS_FAILED');
+      const failed = await world.terminal.run([...upgrade, broken]);
+      expect([failed.exitCode, failed.stderr]).toEqual([1, expect.stringMatching(/^serving 2 .*\nPROCESS_FAILED: /)]);
       expect((await world.terminal.refusal([...upgrade, world.path('nowhere.ts')])).code).toBe('FILE_UNREADABLE');
       expect((await names()).toSorted()).toEqual(running.toSorted());
       const { steps } = await world.terminal.json<{ steps: string[] }>([...upgrade, file, '--dry-run']);
