@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { isConfinedTo } from '@yilian/ledger';
 import { FederationId, MspId, parser, RegionId } from '@yilian/protocol';
 import { type Static, Type } from '@yilian/schema';
 import { DeployError } from '../local/errors.ts';
@@ -74,6 +75,14 @@ export function requireCurrent({ host, organisations, orderers, relays }: Bundle
       const { validToDate } = new X509Certificate(pem);
       if (validToDate.getTime() <= now) throw new Error(`${what} expired on ${validToDate.toISOString()}`);
     }
+  });
+}
+
+/** @throws DeployError BUNDLE_INVALID unless the TLS roots of a host can vouch for these names of its alone */
+export function requireConfined({ host, organisations }: Bundle, names: readonly string[]): void {
+  refusing(`the bundle of ${host}`, () => {
+    for (const [mspId, { tlsRoot }] of Object.entries(organisations))
+      if (!isConfinedTo(names, tlsRoot)) throw new Error(`the TLS root of ${mspId} could vouch for other hosts`);
   });
 }
 

@@ -11,8 +11,16 @@ import { readIfThere } from '../local/files.ts';
 import { kuboNames, kuboPeers } from '../local/kubo.ts';
 import { AGREEMENT_FILE, HOST_FILE, Layout } from '../local/layout.ts';
 import { findSources, type Sources } from '../local/sources.ts';
-import { type Agreement, type Bundle, hashOf, parseAgreement, parseBundle, requireCurrent } from './bundle.ts';
-import { membersOn } from './host.ts';
+import {
+  type Agreement,
+  type Bundle,
+  hashOf,
+  parseAgreement,
+  parseBundle,
+  requireConfined,
+  requireCurrent,
+} from './bundle.ts';
+import { membersOn, namesOf } from './host.ts';
 
 /** Holds the secret of the private swarm of all Kubo nodes. */
 export const SWARM_FILE = 'swarm-secret';
@@ -166,6 +174,7 @@ function requireComplete(description: Description, bundles: readonly Bundle[]): 
     ] as const)
       if (Object.keys(told).length !== expected.length || !expected.every((name) => Object.hasOwn(told, name)))
         refuse(`the bundle of ${bundle.host} does not tell of exactly its ${what}`);
+    requireConfined(bundle, namesOf(host));
   }
 }
 

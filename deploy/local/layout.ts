@@ -6,7 +6,7 @@ import type { ConnectOptions } from '@yilian/ledger';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { type ServerTlsFiles, writeWhole } from '@yilian/service';
 import { type Agreement, parseAgreement } from '../hosts/bundle.ts';
-import { type Host, hostOf, membersOn } from '../hosts/host.ts';
+import { type Host, hostOf, membersOn, namesOf } from '../hosts/host.ts';
 import { type ContractVersions, chaincodeOf, readContractVersions } from './contract-versions.ts';
 import {
   authorityOf,
@@ -85,7 +85,12 @@ export class Layout {
     this.host = parts.host;
     this.agreement = parts.agreement;
     const organisation = this.host === undefined ? EMBEDDED : undefined;
-    this.pki = new Pki(join(this.state, 'pki'), organisation, (mspId) => this.#elsewhere(mspId));
+    this.pki = new Pki(
+      join(this.state, 'pki'),
+      organisation,
+      (mspId) => this.#elsewhere(mspId),
+      this.host && namesOf(this.host),
+    );
   }
 
   /** @throws DeployError STATE_DAMAGED; USAGE when the description has hosts and this state is none of them */

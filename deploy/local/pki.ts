@@ -35,12 +35,22 @@ export class Pki {
   readonly #folder: string;
   readonly #organisation: string | undefined;
   readonly #elsewhere: Elsewhere;
+  readonly #permittedHosts: readonly string[] | undefined;
 
-  /** `organisation`: what certificates say instead of the MSP id. */
-  constructor(folder: string, organisation?: string, elsewhere: Elsewhere = () => undefined) {
+  /**
+   * `organisation`: what certificates say instead of the MSP id. `permittedHosts`: whom alone authorities for TLS that are
+   * made here can vouch for.
+   */
+  constructor(
+    folder: string,
+    organisation?: string,
+    elsewhere: Elsewhere = () => undefined,
+    permittedHosts?: readonly string[],
+  ) {
     this.#folder = folder;
     this.#organisation = organisation;
     this.#elsewhere = elsewhere;
+    this.#permittedHosts = permittedHosts;
   }
 
   /** The organisation's authority, created the first time. One on another host has a root and issues nothing. */
@@ -68,7 +78,12 @@ export class Pki {
     const stored = await readIfThere(file);
     if (stored !== undefined) return restoreAuthority(JSON.parse(stored) as AuthorityRecord);
     const organisation = this.#organisation;
-    const authority = createAuthority({ mspId, ...(organisation !== undefined && { organisation }) });
+    const permittedHosts = name === 'tls-ca.json' ? this.#permittedHosts : undefined;
+    const authority = createAuthority({
+      mspId,
+      ...(organisation !== undefined && { organisation }),
+      ...(permittedHosts !== undefined && { permittedHosts }),
+    });
     writeWhole(file, JSON.stringify(authority.record()));
     return authority;
   }

@@ -106,9 +106,11 @@ else
         message: 'the bundle of host-a is missing',
       });
       const bundle = JSON.parse(await readFile(path('host-a.json'), 'utf8')) as Bundle;
-      const { CommissionA: _, ...fewer } = bundle.organisations;
+      const { CommissionA, ...fewer } = bundle.organisations;
+      const boundless = { root: CommissionA?.root ?? '', tlsRoot: CommissionA?.root ?? '' };
       for (const changed of [
         { ...bundle, organisations: fewer },
+        { ...bundle, organisations: { ...fewer, CommissionA: boundless } },
         { ...bundle, description: '0'.repeat(64) },
         { ...bundle, more: 1 },
       ]) {
@@ -125,9 +127,9 @@ else
     }, async () => {
       const agreement = JSON.parse(await readFile(path('agreement.json'), 'utf8')) as Agreement;
       const [own, other] = [agreement.bundles.find(({ host }) => host === 'host-a'), agreement.bundles[0]];
-      const root = other?.organisations['NationalCentre'];
-      if (own === undefined || root === undefined) throw new Error('a bundle is missing');
-      own.organisations['CommissionA'] = root;
+      const [made, foreign] = [own?.organisations['CommissionA'], other?.organisations['NationalCentre']];
+      if (own === undefined || made === undefined || foreign === undefined) throw new Error('a bundle is missing');
+      own.organisations['CommissionA'] = { ...made, root: foreign.root };
       await writeFile(path('forged.json'), JSON.stringify(agreement));
       expect(await refusal('host-a', ['up', '--agreement', 'forged.json', ...secret()])).toMatchObject({
         code: 'BUNDLE_INVALID',

@@ -13,9 +13,13 @@ import {
   Extension,
   Extensions,
   GeneralName,
+  GeneralSubtree,
+  GeneralSubtrees,
   KeyUsage,
   KeyUsageFlags,
+  id_ce_nameConstraints as NAME_CONSTRAINTS,
   Name,
+  NameConstraints,
   RelativeDistinguishedName,
   RevokedCertificate,
   SubjectAlternativeName,
@@ -28,7 +32,7 @@ import {
   Version,
 } from '@peculiar/asn1-x509';
 import { OID, readCertificate } from './certificate.ts';
-import { encodeUtf8, fromPem, toPem } from './encoding.ts';
+import { encodeUtf8, equalBytes, fromPem, toPem } from './encoding.ts';
 import { VerifyError } from './errors.ts';
 import type { Role } from './policy.ts';
 import { toLowS } from './signature.ts';
@@ -53,6 +57,11 @@ export interface AuthorityOptions {
   readonly mspId: string;
   /** `O` of every certificate; default: the MSP id. */
   readonly organisation?: string;
+  /**
+   * For TLS: the only DNS names (with what is below them) and IPv4 addresses that its certificates may be for, whoever
+   * asks (RFC 5280 §4.2.1.10); any when left out.
+   */
+  readonly permittedHosts?: readonly string[];
   /** Epoch milliseconds; default: an hour ago, and ten years after. */
   readonly notBefore?: number;
   readonly notAfter?: number;
@@ -110,7 +119,7 @@ const AUTHORITY_USAGE = KeyUsageFlags.digitalSignature | KeyUsageFlags.keyCertSi
 
 /** Makes a root authority with a new key. */
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { mspId, organisation = mspId, notBefore = Date.now() - HOUR_MS } = options;
+  const { mspId, organisation = mspId, permittedHosts, notBefore = Date.now() - HOUR_MS } = options;
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = nameOf({ CN: `ca.${mspId}`, O: organisation });
   const certificate = certify({
@@ -119,7 +128,10 @@ export function createAuthority(options: AuthorityOptions): Authority {
     publicKey,
     notBefore,
     notAfter: options.notAfter ?? notBefore + 10 * YEAR_MS,
-    extensions: authorityExtensions(),
+    extensions: [
+      ...authorityExtensions(),
+      ...(permittedHosts === undefined ? [] : [extension(NAME_CONSTRAINTS, true, constraintsTo(permittedHosts))]),
+    ],
   });
   return restoreAuthority({
     mspId,
@@ -131,12 +143,21 @@ export function createAuthority(options: AuthorityOptions): Authority {
   });
 }
 
+/** Whether an authority was made for these `permittedHosts`, by the very bytes that say so. */
+export function isConfinedTo(hosts: readonly string[], certificate: string): boolean {
+  const [said, more] = (contentOf(certificate).extensions ?? []).filter(({ extnID }) => extnID === NAME_CONSTRAINTS);
+  if (said === undefined || more !== undefined || !said.critical) return false;
+  const expected = AsnConvert.serialize(constraintsTo(hosts));
+  return equalBytes(new Uint8Array(said.extnValue.buffer), new Uint8Array(expected));
+}
+
 /** The authority whose `record()` was stored. */
 export function restoreAuthority(stored: AuthorityRecord): Authority {
   const { mspId, organisation = mspId, certificate, root } = stored;
-  const own = readCertificate(certificate);
+  const { subject, validity } = contentOf(certificate);
+  const own = { notBefore: validity.notBefore.getTime().getTime(), notAfter: validity.notAfter.getTime().getTime() };
   const privateKey = createPrivateKey(stored.privateKey);
-  const issuer: Issuer = { name: subjectOf(certificate), publicKey: createPublicKey(certificate), privateKey };
+  const issuer: Issuer = { name: subject, publicKey: createPublicKey(certificate), privateKey };
   const revoked = new Set(stored.revoked);
   let { crlNumber } = stored;
 
@@ -280,12 +301,18 @@ function authorityExtensions(constraints: { readonly pathLenConstraint?: number 
   ];
 }
 
+function constraintsTo(hosts: readonly string[]): NameConstraints {
+  const subtrees = hosts.map((host) => new GeneralSubtree({ base: generalName(host, '/32') }));
+  return new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) });
+}
+
 function leafExtensions({ attributes, hosts }: IssueOptions): Extension[] {
   const extensions = [
     extension(OID.basicConstraints, true, new BasicConstraints({ cA: false })),
     extension(OID.keyUsage, true, new KeyUsage(LEAF_USAGE)),
   ];
-  if (hosts) extensions.push(extension('2.5.29.17', false, new SubjectAlternativeName(hosts.map(generalName))));
+  if (hosts)
+    extensions.push(extension('2.5.29.17', false, new SubjectAlternativeName(hosts.map((host) => generalName(host)))));
   if (attributes) {
     const extnValue = new OctetString(encodeUtf8(JSON.stringify({ attrs: attributes })));
     extensions.push(new Extension({ extnID: OID.attributes, extnValue }));
@@ -293,8 +320,8 @@ function leafExtensions({ attributes, hosts }: IssueOptions): Extension[] {
   return extensions;
 }
 
-function generalName(host: string): GeneralName {
-  return new GeneralName(isIP(host) ? { iPAddress: host } : { dNSName: host });
+function generalName(host: string, mask = ''): GeneralName {
+  return new GeneralName(isIP(host) ? { iPAddress: `${host}${mask}` } : { dNSName: host });
 }
 
 function extension(extnID: string, critical: boolean, value: unknown): Extension {
@@ -313,8 +340,8 @@ function nameOf(parts: Readonly<Record<'CN' | 'O', string> & { OU?: string }>): 
   );
 }
 
-function subjectOf(pem: string): Name {
-  return AsnConvert.parse(fromPem('CERTIFICATE', pem) as Uint8Array, Certificate).tbsCertificate.subject;
+function contentOf(pem: string): TBSCertificate {
+  return AsnConvert.parse(fromPem('CERTIFICATE', pem) ?? new Uint8Array(), Certificate).tbsCertificate;
 }
 
 function signed(tbs: unknown, issuer: Issuer): ArrayBuffer {

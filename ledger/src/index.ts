@@ -8,6 +8,7 @@ export {
   createAuthority,
   type IntermediateOptions,
   type IssueOptions,
+  isConfinedTo,
   restoreAuthority,
 } from './ca.ts';
 export {
