@@ -24,7 +24,7 @@ export function fullDisk(world: () => World): void {
         using _ = world().disk?.fill();
         chain[Symbol.dispose]();
         const files = [join(world().path('opened'), 'dossier.json')];
-        const refusals = await Promise.all(
+        const refusals = Promise.all(
           [
             ['publish', ...files, '--patient', 'bob', '--hospital', 'HospitalA1', '--scope', 'encounter'],
             ['grant', '--patient', 'bob', '--doctor', 'li'],
@@ -32,8 +32,9 @@ export function fullDisk(world: () => World): void {
             ['enrol', 'doctor', 'zhao', '--hospital', 'HospitalA1', '--title', 'Dr Zhao'],
           ].map((args) => world().terminal.refusal(args)),
         );
-        for (const { exitCode, code } of refusals) expect([exitCode, code]).toEqual([1, expect.stringMatching(CLEAR)]);
         await expect(ask(actors, practitioner)).rejects.toMatchObject({ code: expect.stringMatching(CLEAR) as string });
+        for (const { exitCode, code } of await refusals)
+          expect([exitCode, code]).toEqual([1, expect.stringMatching(CLEAR)]);
         expect(await actors.relay('region-b').status(asked.requestId)).toMatchObject({ final: false });
         expect(living(before)).toHaveLength(before.length);
       }
