@@ -51,10 +51,14 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    if (this.#process === undefined) throw new TestbedError('ENDED', 'Redis does not run');
-    const exited = once(this.#process, 'exit');
-    this.#process.kill('SIGKILL');
-    await exited;
+    const server = this.#process;
+    if (server === undefined) throw new TestbedError('ENDED', 'Redis does not run');
+    // One that ended by itself will not tell again.
+    if (server.exitCode === null && server.signalCode === null) {
+      const exited = once(server, 'exit');
+      server.kill('SIGKILL');
+      await exited;
+    }
     this.#process = undefined;
     this.kills += 1;
   }
