@@ -10,6 +10,7 @@ import { genesisFile, makeGenesis, ordererNames, publishOrderers, requireGenesis
 import { readIfThere } from '../local/files.ts';
 import { kuboNames, kuboPeers } from '../local/kubo.ts';
 import { AGREEMENT_FILE, HOST_FILE, Layout } from '../local/layout.ts';
+import { namesOf } from '../local/pki.ts';
 import { findSources, type Sources } from '../local/sources.ts';
 import {
   type Agreement,
@@ -20,7 +21,7 @@ import {
   requireConfined,
   requireCurrent,
 } from './bundle.ts';
-import { membersOn, namesOf } from './host.ts';
+import { membersOn } from './host.ts';
 
 /** Holds the secret of the private swarm of all Kubo nodes. */
 export const SWARM_FILE = 'swarm-secret';

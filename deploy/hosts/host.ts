@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { LOCAL_NAME } from '@yilian/fabric';
 import { MspId, RegionId } from '@yilian/protocol';
 import { type Static, Type } from '@yilian/schema';
 
@@ -89,11 +88,6 @@ export function faultOfHosts(description: Spread): string | undefined {
 /** Digits and dots are an address or nothing. */
 function isReal(address: string): boolean {
   return isIP(address) === 4 || !/^[\d.]+$/.test(address);
-}
-
-/** All that a TLS certificate on a host may be for: what others reach it by, and the loopback. */
-export function namesOf({ address }: Host): readonly string[] {
-  return [address, LOCAL_NAME, LOOPBACK];
 }
 
 /** The MSP ids of everybody on a host, in the order of the description. */

@@ -6,7 +6,7 @@ import type { ConnectOptions } from '@yilian/ledger';
 import { type Genesis, type Organisation, parseGenesis, ROLE_ATTRIBUTE, type Trust } from '@yilian/protocol';
 import { type ServerTlsFiles, writeWhole } from '@yilian/service';
 import { type Agreement, parseAgreement } from '../hosts/bundle.ts';
-import { type Host, hostOf, membersOn, namesOf } from '../hosts/host.ts';
+import { type Host, hostOf, membersOn } from '../hosts/host.ts';
 import { type ContractVersions, chaincodeOf, readContractVersions } from './contract-versions.ts';
 import {
   authorityOf,
@@ -22,7 +22,7 @@ import { type Engines, readEngines } from './engines.ts';
 import { DeployError } from './errors.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
 import { chosenListeners, describedListeners, type Listener, type Listeners, listenerNames } from './listeners.ts';
-import { type CredentialFiles, EMBEDDED, Pki } from './pki.ts';
+import { type CredentialFiles, EMBEDDED, namesOf, Pki } from './pki.ts';
 import { type ServicePlace, services } from './services.ts';
 
 const GENESIS_FILE = 'genesis.json';

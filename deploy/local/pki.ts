@@ -11,6 +11,7 @@ import {
   restoreAuthority,
 } from '@yilian/ledger';
 import { writeWhole } from '@yilian/service';
+import type { Host } from '../hosts/host.ts';
 import { DeployError } from './errors.ts';
 import { readIfThere, readJsonIfThere } from './files.ts';
 
@@ -29,6 +30,11 @@ export interface CredentialFiles {
 export type Elsewhere = (
   mspId: string,
 ) => { readonly host: string; readonly root: string; readonly tlsRoot: string } | undefined;
+
+/** All that a TLS certificate on a host may be for: what others reach it by, and the loopback. */
+export function namesOf({ address }: Host): readonly string[] {
+  return [address, LOCAL_NAME, '127.0.0.1'];
+}
 
 /** The certificate authorities of all organisations and what they issued, in one folder. */
 export class Pki {
