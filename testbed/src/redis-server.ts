@@ -14,7 +14,7 @@ export class RedisServer implements AsyncDisposable {
   kills = 0;
   readonly #folder: string;
   readonly #path: string;
-  #process: ChildProcess | undefined;
+  #running: { readonly process: ChildProcess; readonly exited: Promise<unknown> } | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -38,7 +38,7 @@ export class RedisServer implements AsyncDisposable {
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
     // In a group of its own: an interruption at the terminal is for its owner, which needs it until it has ended.
     const server = spawn('redis-server', args, { stdio: 'ignore', detached: true });
-    this.#process = server;
+    this.#running = { process: server, exited: once(server, 'exit') };
     // A server would outlive a process that ends without disposing of it.
     const end = () => void server.kill('SIGKILL');
     process.once('exit', end);
@@ -51,20 +51,15 @@ export class RedisServer implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    const server = this.#process;
-    if (server === undefined) throw new TestbedError('ENDED', 'Redis does not run');
-    // One that ended by itself will not tell again.
-    if (server.exitCode === null && server.signalCode === null) {
-      const exited = once(server, 'exit');
-      server.kill('SIGKILL');
-      await exited;
-    }
-    this.#process = undefined;
+    if (this.#running === undefined) throw new TestbedError('ENDED', 'Redis does not run');
+    this.#running.process.kill('SIGKILL');
+    await this.#running.exited;
+    this.#running = undefined;
     this.kills += 1;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process !== undefined) await this.kill();
+    if (this.#running !== undefined) await this.kill();
   }
 
   async #do<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
